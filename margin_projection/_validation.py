@@ -1,0 +1,68 @@
+"""Named validators for the public boundary: every failure names the argument, the value and the requirement."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+class InputError(ValueError):
+    """Bad input. The message names the argument, the value received and the requirement."""
+
+    def __init__(self, argument: str, value: object, requirement: str) -> None:
+        self.argument, self.value, self.requirement = argument, value, requirement
+        super().__init__(f"{argument} must be {requirement}, got {_shorten(value)}")
+
+
+def _shorten(value: object, limit: int = 80) -> str:
+    if hasattr(value, "shape"):
+        return f"an array of shape {tuple(value.shape)}"
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def check_integer(name: str, value: Any, minimum: int | None = None, maximum: int | None = None) -> int:
+    """Return ``value`` as an int, or raise `InputError` where it is no whole number in [minimum, maximum]."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    low = -math.inf if minimum is None else minimum
+    high = math.inf if maximum is None else maximum
+    if not whole or not low <= value <= high:
+        raise InputError(name, value, f"an integer in [{low}, {high}]")
+    return int(value)
+
+
+def check_real(
+    name: str, value: Any, minimum: float = -math.inf, maximum: float = math.inf, *, open_below: bool = False
+) -> float:
+    """Return ``value`` as a finite float in [minimum, maximum] (minimum excluded where ``open_below``)."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    below = "(" if open_below else "["
+    if not real or not math.isfinite(value) or not minimum <= value <= maximum or (open_below and value == minimum):
+        raise InputError(name, value, f"a finite number in {below}{minimum}, {maximum}]")
+    return float(value)
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
+    """Return ``value`` where it is one of ``choices``, or raise `InputError` listing them."""
+    options = sorted(choices)
+    if value not in options:
+        raise InputError(name, value, "one of " + ", ".join(repr(option) for option in options))
+    return str(value)
+
+
+def check_array(name: str, value: Any, ndim: int | None = None) -> np.ndarray:
+    """Return ``value`` as a finite float64 array with ``ndim`` axes, copied; raise `InputError` otherwise."""
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(name, value, "an array of numbers") from error
+    if ndim is not None and array.ndim != ndim:
+        raise InputError(name, array, f"an array with {ndim} axes")
+    if not np.isfinite(array).all():
+        where = np.argwhere(~np.isfinite(array))[0]
+        raise InputError(f"{name}[{', '.join(map(str, where))}]", float(array[tuple(where)]), "finite")
+    return array
