@@ -1,0 +1,242 @@
+"""The least-distance program min 1/2 ||d||^2 s.t. A d >= b (or = b), solved through its dual from A A^T alone."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import daqp
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs, dpstrf
+from scipy.optimize import nnls
+
+_EPSILON = float(np.finfo(np.float64).eps)
+_ZERO_ROW = 1e-290  # squared norms below this belong to rows that vanish
+_WELL_CONDITIONED = 1e-4  # smallest Cholesky pivot (rows of unit norm) at which a factor is trusted as it is
+_UNBOUNDED = 1e30
+_MAX_CORRECTIONS = 30
+
+
+class DualQPStatus(enum.Enum):
+    """How the quadratic program ended."""
+
+    OPTIMAL = "The KKT conditions hold at float64 precision."
+    INFEASIBLE = "No vector satisfies the constraints; `ray` is a numerical Farkas vector, not an exact proof."
+    FAILED = "The KKT conditions could not be met; the multipliers are the best found."
+
+
+@dataclass(frozen=True)
+class DualQPSolution:
+    """The dual solution of min 1/2 ||d||^2 s.t. (A d)_i >= rhs_i (inequalities), = rhs_i (equalities).
+
+    Attributes:
+        multipliers: (m,) l with d = A^T l, nonnegative for inequalities; a minimizer of 1/2 l^T K l - rhs^T l.
+        active: (m,) bool, equalities and inequalities that hold with equality and carry the solution.
+        slack: (m,) K l - rhs, nonnegative up to rounding where status is OPTIMAL.
+        status: see `DualQPStatus`.
+        ray: (m,) u with K u ~ 0, rhs^T u > 0 and u_i >= 0 for inequalities where status is INFEASIBLE, else None.
+    """
+
+    multipliers: np.ndarray
+    active: np.ndarray
+    slack: np.ndarray
+    status: DualQPStatus
+    ray: np.ndarray | None = None
+
+
+def least_distance(
+    gram: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray, warm_active: np.ndarray | None = None
+) -> DualQPSolution:
+    """Solve min 1/2 ||d||^2 s.t. (A d)_i >= rhs_i (inequalities), = rhs_i (equalities), given only gram = A A^T.
+
+    Args:
+        gram: (m, m) positive semidefinite, possibly singular (dependent, repeated and zero rows are allowed).
+        rhs: (m,) finite.
+        is_equality: (m,) bool.
+        warm_active: (m,) bool, constraints expected to be active; it changes the work, not the result.
+
+    Returns:
+        The solution; with gram alone, rows whose directions differ by less than about 1e-7 count as parallel.
+
+    >>> least_distance(np.array([[4.0]]), np.array([2.0]), np.array([False])).multipliers
+    array([0.5])
+    """
+    scale = np.sqrt(np.maximum(np.diagonal(gram), 0.0))
+    vanishing = scale * scale < _ZERO_ROW
+    if vanishing.any():
+        return _without_zero_rows(gram, rhs, is_equality, warm_active, ~vanishing)
+    size = float((np.abs(rhs) / scale).max(initial=0.0))
+    if size == 0.0 or not ((rhs > 0.0) | (is_equality & (rhs != 0.0))).any():
+        return _zero_solution(rhs, is_equality)
+    inverse = 1.0 / scale
+    unit_gram = gram * inverse * inverse[:, None]
+    unit_rhs = rhs * (inverse / size)
+    rows = _factor(unit_gram)
+    multipliers, ray = solve_unit_rows(rows, unit_rhs, is_equality, warm_active)
+    if multipliers is None:
+        return _failure(gram, rhs, is_equality, None if ray is None else ray * inverse)
+    multipliers, active, optimal = _refine(unit_gram, unit_rhs, is_equality, multipliers)
+    multipliers = multipliers * (inverse * size)
+    status = DualQPStatus.OPTIMAL if optimal else DualQPStatus.FAILED
+    return DualQPSolution(multipliers, active, gram @ multipliers - rhs, status)
+
+
+def solve_unit_rows(
+    rows: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray, warm_active: np.ndarray | None = None
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """(multipliers, ray) of the least-distance program with explicit ``rows`` (m, r) of unit norm and max |rhs| = 1.
+
+    Multipliers are None where none were found; ray is a numerical Farkas vector (m,) where one was found.
+    """
+    sense = np.where(is_equality, 5, 0).astype(np.int32)
+    if warm_active is not None:
+        sense[warm_active & ~is_equality] = 1
+    upper = np.where(is_equality, rhs, _UNBOUNDED)
+    dimension = rows.shape[1]
+    rows = np.ascontiguousarray(rows)
+    identity, linear = np.eye(dimension), np.zeros(dimension)
+    try:
+        _, _, flag, info = daqp.solve(identity, linear, rows, upper, rhs, sense, primal_tol=1e-12)
+    except (ValueError, RuntimeError):
+        flag = -1
+    if flag == 1:
+        multipliers = -info["lam"]
+        if np.isfinite(multipliers).all():
+            return multipliers, None
+    return _solve_by_nonnegative_least_squares(rows, rhs, is_equality)
+
+
+def _solve_by_nonnegative_least_squares(
+    rows: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Lawson and Hanson's reduction: min ||R^T u||^2 + (rhs^T u - 1)^2 over u >= 0; residual 0 is a Farkas vector."""
+    columns = np.vstack([rows.T, rhs])
+    doubled = np.hstack([columns, -columns[:, is_equality]])
+    target = np.zeros(columns.shape[0])
+    target[-1] = 1.0
+    try:
+        weights, residual = nnls(doubled, target)
+    except RuntimeError:
+        return None, None
+    signed = weights[: rhs.size].copy()
+    signed[is_equality] -= weights[rhs.size :]
+    value = float(rhs @ signed)
+    if value > 0.5 and np.linalg.norm(signed @ rows) <= 1e-6 * max(1.0, np.linalg.norm(signed)):
+        return None, signed / value
+    if residual <= 1e-9 or value >= 1.0:
+        return None, None
+    return signed / (1.0 - value), None
+
+
+def _factor(unit_gram: np.ndarray) -> np.ndarray:
+    """R (m, r) with R R^T = gram (unit diagonal), the rank cut where the remaining pivots are rounding errors."""
+    factor, info = dpotrf(unit_gram, lower=1, clean=1)
+    if info == 0 and np.diagonal(factor).min() > _WELL_CONDITIONED:
+        return factor
+    tolerance = max(16.0, unit_gram.shape[0]) * _EPSILON
+    factor, pivots, rank, _ = dpstrf(unit_gram, tol=tolerance, lower=1)
+    rows = np.zeros((unit_gram.shape[0], rank))
+    rows[pivots - 1] = np.tril(factor)[:, :rank]
+    return rows
+
+
+def _refine(
+    gram: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray, start: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Solve the KKT system on the active set of ``start``; correct that set while signs or slacks are wrong."""
+    start = np.where(is_equality, start, np.maximum(start, 0.0))
+    best, best_error = start, np.inf
+    active = is_equality | (start > 0.0)
+    multipliers = start
+    for _ in range(_MAX_CORRECTIONS):
+        multipliers = _solve_active(gram, rhs, active, np.where(active, multipliers, 0.0))
+        slack = gram @ multipliers - rhs
+        tolerance = 64.0 * _EPSILON * (1.0 + float(np.abs(multipliers).sum()))
+        sign_errors = np.where(is_equality, 0.0, -multipliers)
+        slack_errors = np.where(active, np.abs(slack), -slack)
+        error = max(float(sign_errors.max()), float(slack_errors.max()))
+        if error < best_error:
+            best, best_error = multipliers, error
+        if error <= tolerance:
+            break
+        if sign_errors.max() > tolerance:
+            active[int(sign_errors.argmax())] = False
+        elif np.where(active, 0.0, slack_errors).max() > tolerance:
+            active[int(np.where(active, -np.inf, slack_errors).argmax())] = True
+        else:
+            break
+    best = np.where(is_equality, best, np.maximum(best, 0.0))
+    return _choose(gram, rhs, is_equality, best, start)
+
+
+def _choose(
+    gram: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray, refined: np.ndarray, original: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """The sign-correct candidate with the smaller KKT residual, its active set, and whether it is optimal."""
+    errors = [_kkt_error(gram, rhs, is_equality, candidate) for candidate in (refined, original)]
+    chosen = refined if errors[0] <= errors[1] else original
+    optimal = min(errors) <= 1e-10 * (1.0 + float(np.abs(chosen).sum()))
+    return chosen, is_equality | (chosen > 0.0), optimal
+
+
+def _kkt_error(gram: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray, multipliers: np.ndarray) -> float:
+    slack = gram @ multipliers - rhs
+    tight = is_equality | (multipliers > 0.0)
+    return float(np.where(tight, np.abs(slack), -slack).max(initial=0.0))
+
+
+def _solve_active(gram: np.ndarray, rhs: np.ndarray, active: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Multipliers (m,) with zero slack on ``active``: ``start`` plus two corrections, of least norm if singular."""
+    index = np.flatnonzero(active)
+    if index.size == 0:
+        return np.zeros_like(rhs)
+    block, target, values = gram[np.ix_(index, index)], rhs[index], start[index]
+    factor, info = dpotrf(block, lower=1)
+    regular = info == 0 and np.diagonal(factor).min() > _WELL_CONDITIONED
+    spectrum = None if regular else np.linalg.eigh(block)
+    for _ in range(2):
+        residual = target - block @ values
+        values = values + (dpotrs(factor, residual, lower=1)[0] if regular else _pseudo_solve(spectrum, residual))
+    result = np.zeros_like(rhs)
+    result[index] = values
+    return result
+
+
+def _pseudo_solve(spectrum: tuple[np.ndarray, np.ndarray] | None, target: np.ndarray) -> np.ndarray:
+    """The least-norm solution of a singular positive semidefinite system from its eigenvalues and eigenvectors."""
+    assert spectrum is not None
+    values, vectors = spectrum
+    kept = values > 1e-14 * values.size * values[-1]
+    return vectors[:, kept] @ ((target @ vectors[:, kept]) / values[kept])
+
+
+def _zero_solution(rhs: np.ndarray, is_equality: np.ndarray) -> DualQPSolution:
+    return DualQPSolution(np.zeros_like(rhs), is_equality.copy(), -rhs, DualQPStatus.OPTIMAL)
+
+
+def _failure(gram: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray, ray: np.ndarray | None) -> DualQPSolution:
+    status = DualQPStatus.FAILED if ray is None else DualQPStatus.INFEASIBLE
+    if ray is not None:
+        ray = ray / np.abs(ray).max()
+    return DualQPSolution(np.zeros_like(rhs), is_equality.copy(), -rhs, status, ray)
+
+
+def _without_zero_rows(
+    gram: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray, warm_active: np.ndarray | None, kept: np.ndarray
+) -> DualQPSolution:
+    """Drop rows of A that vanish: 0 >= rhs_i is redundant, or proves infeasibility by itself."""
+    impossible = ~kept & ((rhs > 0.0) | (is_equality & (rhs != 0.0)))
+    if impossible.any():
+        ray = np.zeros_like(rhs)
+        index = int(np.flatnonzero(impossible)[0])
+        ray[index] = np.sign(rhs[index])
+        return _failure(gram, rhs, is_equality, ray)
+    warm = None if warm_active is None else warm_active[kept]
+    reduced = least_distance(gram[np.ix_(kept, kept)], rhs[kept], is_equality[kept], warm)
+    multipliers, active, slack = np.zeros_like(rhs), is_equality.copy(), -rhs
+    multipliers[kept], active[kept], slack[kept] = reduced.multipliers, reduced.active, reduced.slack
+    ray = None
+    if reduced.ray is not None:
+        ray = np.zeros_like(rhs)
+        ray[kept] = reduced.ray
+    return DualQPSolution(multipliers, active, slack, reduced.status, ray)
