@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import daqp
 import numpy as np
+from scipy.linalg import qr
 from scipy.linalg.lapack import dpotrf, dpotrs, dpstrf
 from scipy.optimize import nnls
 
@@ -69,7 +70,8 @@ def least_distance(
     if size == 0.0 or not ((rhs > 0.0) | (is_equality & (rhs != 0.0))).any():
         return _zero_solution(rhs, is_equality)
     inverse = 1.0 / scale
-    unit_gram = gram * inverse * inverse[:, None]
+    unit_gram = np.outer(inverse, inverse)
+    unit_gram *= gram
     unit_rhs = rhs * (inverse / size)
     rows = _factor(unit_gram)
     multipliers, ray = solve_unit_rows(rows, unit_rhs, is_equality, warm_active)
@@ -82,28 +84,55 @@ def least_distance(
 
 
 def solve_unit_rows(
-    rows: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray, warm_active: np.ndarray | None = None
+    rows: np.ndarray,
+    rhs: np.ndarray,
+    is_equality: np.ndarray,
+    warm_active: np.ndarray | None = None,
+    dependence: float = 1e-7,
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """(multipliers, ray) of the least-distance program with explicit ``rows`` (m, r) of unit norm and max |rhs| = 1.
 
-    Multipliers are None where none were found; ray is a numerical Farkas vector (m,) where one was found.
+    Multipliers are None where none were found; ray is a numerical Farkas vector (m,) where one was found. Equalities
+    nearer than ``dependence`` to the span of the others are left out where they make the program unsolvable.
     """
-    sense = np.where(is_equality, 5, 0).astype(np.int32)
-    if warm_active is not None:
-        sense[warm_active & ~is_equality] = 1
-    upper = np.where(is_equality, rhs, _UNBOUNDED)
-    dimension = rows.shape[1]
     rows = np.ascontiguousarray(rows)
-    identity, linear = np.eye(dimension), np.zeros(dimension)
-    try:
-        _, _, flag, info = daqp.solve(identity, linear, rows, upper, rhs, sense, primal_tol=1e-12)
-    except (ValueError, RuntimeError):
-        flag = -1
-    if flag == 1:
-        multipliers = -info["lam"]
-        if np.isfinite(multipliers).all():
-            return multipliers, None
+    multipliers = _solve_active_set(rows, rhs, is_equality, warm_active, 1e-11)
+    if multipliers is None and is_equality.any():
+        kept = ~is_equality
+        kept[_independent(rows, np.flatnonzero(is_equality), dependence)] = True
+        part = _solve_active_set(rows[kept], rhs[kept], is_equality[kept], None, 1e-8)
+        if part is not None:
+            candidate = np.zeros_like(rhs)
+            candidate[kept] = part
+            left_out = rows[~kept] @ (candidate @ rows) - rhs[~kept]
+            if np.abs(left_out).max(initial=0.0) <= max(dependence, 1e-9) * (1.0 + np.abs(candidate).max()):
+                multipliers = candidate
+    if multipliers is not None:
+        return multipliers, None
     return _solve_by_nonnegative_least_squares(rows, rhs, is_equality)
+
+
+def _solve_active_set(
+    rows: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray, warm_active: np.ndarray | None, tolerance: float
+) -> np.ndarray | None:
+    """The multipliers (m,) daqp finds, or None where it finds none."""
+    sense = np.where(is_equality, 5, 0).astype(np.int32)
+    warm = {} if warm_active is None else {"dual_start": np.where(warm_active & ~is_equality, -1.0, 0.0)}
+    upper = np.where(is_equality, rhs, _UNBOUNDED)
+    identity, linear = np.eye(rows.shape[1]), np.zeros(rows.shape[1])
+    try:
+        _, _, flag, info = daqp.solve(identity, linear, rows, upper, rhs, sense, primal_tol=tolerance, **warm)
+    except (ValueError, RuntimeError):
+        return None
+    multipliers = -info["lam"]
+    return multipliers if flag == 1 and np.isfinite(multipliers).all() else None
+
+
+def _independent(rows: np.ndarray, index: np.ndarray, dependence: float) -> np.ndarray:
+    """A largest part of ``index`` whose rows are independent up to ``dependence``."""
+    factor, order = qr(rows[index].T, mode="r", pivoting=True)
+    pivots = np.abs(np.diagonal(factor))
+    return index[order[: int((pivots > dependence).sum())]]
 
 
 def _solve_by_nonnegative_least_squares(
@@ -130,13 +159,11 @@ def _solve_by_nonnegative_least_squares(
 
 def _factor(unit_gram: np.ndarray) -> np.ndarray:
     """R (m, r) with R R^T = gram (unit diagonal), the rank cut where the remaining pivots are rounding errors."""
-    factor, info = dpotrf(unit_gram, lower=1, clean=1)
-    if info == 0 and np.diagonal(factor).min() > _WELL_CONDITIONED:
-        return factor
     tolerance = max(16.0, unit_gram.shape[0]) * _EPSILON
-    factor, pivots, rank, _ = dpstrf(unit_gram, tol=tolerance, lower=1)
+    # the transpose is the same matrix, already in LAPACK's order
+    factor, pivots, rank, _ = dpstrf(unit_gram.T, tol=tolerance, lower=1)
     rows = np.zeros((unit_gram.shape[0], rank))
-    rows[pivots - 1] = np.tril(factor)[:, :rank]
+    rows[pivots - 1] = np.tril(factor[:, :rank])
     return rows
 
 
