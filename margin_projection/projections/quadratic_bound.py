@@ -1,0 +1,106 @@
+"""A lower bound on the distance to a set of quadratic constraints, from multipliers alone: the independent verifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+_EXTENDED = np.longdouble
+_EXTENDED_EPSILON = float(np.finfo(_EXTENDED).eps)
+_EPSILON = float(np.finfo(np.float64).eps)
+
+
+def quadratic_lower_bound(
+    start: Any, forms: Any, signs: Any, offsets: Any, is_equality: Any, multipliers: Any
+) -> float:
+    """A number no larger than the distance from ``start`` to {theta : s_i theta^T A_i theta >= b_i, or = b_i}.
+
+    Weak duality: for l = 2 * multipliers (nonnegative for inequalities) with M = I - sum_i l_i s_i A_i positive definite,
+    every feasible theta has ||theta - start||^2 >= ||start||^2 + l^T b - start^T M^{-1} start, which equals
+    l^T (b - s start^T A start) - g^T M^{-1} g with g = (I - M) start. Negative multipliers of inequalities are set to 0,
+    and l is scaled down until M is certainly positive definite (the bound is concave along that ray and 0 at l = 0, so a
+    relative change of l costs at most the same relative change of the bound). Nothing is trusted: rounding errors of every
+    sum are bounded and subtracted, and M^{-1} g is an approximation whose error enters the bound.
+
+    Args:
+        start: (p,).
+        forms: (n, p) diagonals, or (n, p, p) symmetric matrices A_i.
+        signs, offsets: (n,) s and b.
+        is_equality: (n,) bool.
+        multipliers: (n,) in the convention of `Projection.multipliers`, theta - start = sum_i lambda_i grad c_i(theta).
+
+    Returns:
+        The bound on the distance (not its square), at least 0; 0 where the multipliers prove nothing.
+
+    >>> quadratic_lower_bound([0.0], [[4.0]], [1.0], [1.0], [False], [0.125])  # 4 theta^2 >= 1 from 0
+    0.499...
+    """
+    start, forms = np.asarray(start, dtype=np.float64), np.asarray(forms, dtype=np.float64)
+    signs, offsets = np.asarray(signs, dtype=np.float64), np.asarray(offsets, dtype=np.float64)
+    l = 2.0 * np.asarray(multipliers, dtype=np.float64)
+    l = np.where(np.asarray(is_equality, dtype=bool), l, np.maximum(l, 0.0))
+    if not np.isfinite(l).all():
+        return 0.0
+    bound = _diagonal_bound if forms.ndim == 2 else _dense_bound
+    squared = bound(start, signs.reshape(-1, *[1] * (forms.ndim - 1)) * forms, offsets, l)
+    return float(np.sqrt(squared) * (1.0 - 4.0 * _EPSILON)) if squared > 0.0 else 0.0
+
+
+def _diagonal_bound(start: np.ndarray, forms: np.ndarray, offsets: np.ndarray, l: np.ndarray) -> float:
+    """The bound on the squared distance for diagonal forms, in extended precision."""
+    start, forms, offsets, l = (each.astype(_EXTENDED) for each in (start, forms, offsets, l))
+    error = (forms.shape[0] + 4) * _EXTENDED_EPSILON
+    spread = error * (np.abs(l) @ np.abs(forms))
+    scale = _shrinkage(l @ forms + 2 * spread + 4 * _EXTENDED_EPSILON)
+    l = l * scale
+    curvature = 1 - l @ forms - spread
+    pulled = (np.abs(l @ forms) + spread) * np.abs(start)
+    residuals = offsets - forms @ start**2
+    sizes = np.abs(offsets) + np.abs(forms) @ start**2
+    moved = pulled > 0
+    loss = np.sum(pulled[moved] ** 2 / curvature[moved])
+    rounding = (start.size + l.size + 8) * _EXTENDED_EPSILON * (np.abs(l) @ sizes + loss)
+    return float(l @ residuals - loss - rounding)
+
+
+def _shrinkage(upper: np.ndarray) -> Any:
+    """The factor that brings every entry of ``upper`` (the diagonal of I - M) down to 1, at most 1."""
+    return 1 / max(1, upper.max(initial=0))
+
+
+def _dense_bound(start: np.ndarray, forms: np.ndarray, offsets: np.ndarray, l: np.ndarray) -> float:
+    """The bound on the squared distance for full matrices."""
+    p = start.size
+    size = float(np.abs(l) @ np.linalg.norm(forms, axis=(1, 2)))
+    margin = 8.0 * (p + l.size) * _EPSILON * (1.0 + size)
+    largest = float(np.linalg.eigvalsh(np.tensordot(l, forms, 1))[-1])
+    if largest > 1.0 - 2.0 * margin:
+        l = l * ((1.0 - 2.0 * margin) / largest)
+    pull = np.tensordot(l, forms, 1)
+    smallest = 1.0 - float(np.linalg.eigvalsh(pull)[-1]) - margin
+    if smallest <= 0.0:
+        return 0.0
+    return _dense_dual_value(start, forms, offsets, l, np.linalg.solve(np.eye(p) - pull, pull @ start), smallest)
+
+
+def _dense_dual_value(
+    start: np.ndarray, forms: np.ndarray, offsets: np.ndarray, l: np.ndarray, shift: np.ndarray, smallest: float
+) -> float:
+    """l^T (b - start^T A start) - g^T M^{-1} g, bounded from below with any ``shift`` near M^{-1} g.
+
+    With r = g - M shift: g^T M^{-1} g = 2 shift^T g - shift^T M shift + r^T M^{-1} r <= ... + ||r||^2 / smallest.
+    """
+    start, forms, offsets, l, shift = (each.astype(_EXTENDED) for each in (start, forms, offsets, l, shift))
+    pull = np.tensordot(l, forms, 1)
+    image = pull @ start
+    residual = image - shift + pull @ shift
+    quadratic = 2 * shift @ image - shift @ shift + shift @ (pull @ shift)
+    values = np.einsum("p,npq,q->n", start, forms, start)
+    width = np.abs(start) + np.abs(shift)
+    absolute = np.tensordot(np.abs(l), np.abs(forms), 1)
+    magnitude = np.abs(l) @ np.abs(offsets) + 4 * width @ absolute @ width + width @ width
+    rounding = 2 * (2 * start.size + l.size + 8) * _EXTENDED_EPSILON
+    blur = rounding * np.linalg.norm(absolute @ width + width)
+    correction = (np.linalg.norm(residual) + blur) ** 2 / _EXTENDED(smallest)
+    return float(l @ (offsets - values) - quadratic - correction - rounding * magnitude)

@@ -1,0 +1,280 @@
+"""Global projection onto one quadratic constraint: theta^T A theta >= b, or = b, by the secular equation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from margin_projection.networks.base import Structure
+from margin_projection.projections.problem import ProjectionProblem, Solution
+from margin_projection.projections.quadratic_bound import quadratic_lower_bound
+from margin_projection.projections.result import CertificateKind, Counts, Status
+from margin_projection.projections.secular_equation import EPSILON, RaisedBatch, raise_form, top_eigenspace
+
+__all__ = ["SecularBatch", "Spectrum", "project_secular", "quadratic_lower_bound", "secular_batch"]
+
+_BOUND_METHOD = "weak duality of one quadratic constraint (S-lemma: no gap), from the multiplier"
+_MAX_EXACT_SIZE = 40
+_MAX_REPRESENTATIVES = 32
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Eigenvalues (p,) and eigenvectors (columns of (p, p); None for the standard basis) of a symmetric matrix.
+
+    Eigenvalues of a dense matrix that agree to rounding with the largest or the smallest one are made equal to it, and
+    those that are 0 to rounding are made 0. ``resolution`` is the relative size of a component below which rounding made
+    it (0 in the standard basis, where everything is exact).
+    """
+
+    values: Tensor
+    basis: Tensor | None = None
+    resolution: float = 0.0
+
+    @staticmethod
+    def of(form: Tensor) -> Spectrum:
+        """Of a diagonal (p,) or a symmetric matrix (p, p); a matrix without off-diagonal entries counts as diagonal."""
+        if form.ndim == 1:
+            return Spectrum(form)
+        symmetric = 0.5 * (form + form.T)
+        if not (symmetric - torch.diag(symmetric.diagonal())).any():
+            return Spectrum(symmetric.diagonal().clone())
+        values, basis = torch.linalg.eigh(symmetric)
+        resolution = 8.0 * form.shape[0] * EPSILON
+        blur = resolution * float(values.abs().max())
+        values = torch.where(values >= values[-1] - blur, values[-1], values)
+        values = torch.where(values <= values[0] + blur, values[0], values)
+        return Spectrum(torch.where(values.abs() <= blur, 0.0, values), basis, resolution)
+
+    def rotate(self, vectors: Tensor) -> Tensor:
+        """Coordinates (..., p) in the eigenbasis."""
+        return vectors if self.basis is None else vectors @ self.basis
+
+    def restore(self, coordinates: Tensor) -> Tensor:
+        """The inverse of `rotate`."""
+        return coordinates if self.basis is None else coordinates @ self.basis.T
+
+
+@dataclass(frozen=True)
+class SecularBatch:
+    """Projections of a batch of starts; rows are independent.
+
+    Attributes:
+        points: (B, p) a global minimizer each (the start where ``found`` is false).
+        multipliers: (B,) lambda with point - start = lambda * 2 A point; infinite where the constraint has none
+            (b = 0 and no eigenvalue of the needed sign).
+        lower_bounds: (B,) on the distance, from weak duality, rounding subtracted.
+        inside: (B,) whether the start is in the set already.
+        hard: (B,) whether the minimizer is not unique.
+        radius: (B,) norm of the free component of the minimizers where hard, else 0.
+        ambiguous: (B,) whether rounding decides between one minimizer and several.
+        raised: (B,) whether the form had to grow (False: shrink, for equalities only).
+        found: (B,) False where no eigenvalue has the sign that the bound needs.
+    """
+
+    points: Tensor
+    multipliers: Tensor
+    lower_bounds: Tensor
+    inside: Tensor
+    hard: Tensor
+    radius: Tensor
+    ambiguous: Tensor
+    raised: Tensor
+    found: Tensor
+
+
+def secular_batch(
+    starts: Tensor, spectrum: Spectrum, bound: float, is_equality: bool, choice: Tensor | None = None
+) -> SecularBatch:
+    """Project every start onto {theta^T A theta >= bound} (or = bound), globally; see `secular_equation`.
+
+    Args:
+        starts: (B, p).
+        spectrum: of A.
+        bound: b, any finite real.
+        is_equality: whether the constraint is an equality.
+        choice: (B,) +1 or -1, which of several minimizers to return: the sign of the free component along the first
+            extreme eigenvector. Default +1.
+
+    >>> batch = secular_batch(torch.zeros(1, 2).double(), Spectrum(torch.tensor([0.1, 0.25]).double()), 1.0, False)
+    >>> batch.points.tolist(), batch.hard.tolist()  # B.1: (0, +- b^{-1/2})
+    ([[0.0, 2.0]], [True])
+    """
+    choice = starts.new_ones(starts.shape[0]) if choice is None else choice
+    coordinates = spectrum.rotate(starts)
+    residuals = bound - coordinates.square() @ spectrum.values
+    inside = residuals == 0.0 if is_equality else residuals <= 0.0
+    zeros = torch.zeros_like(residuals)
+    columns = [coordinates.clone(), zeros.clone(), zeros.clone(), zeros.bool(), zeros.clone(), zeros.bool()]
+    found = torch.ones_like(inside)
+    for sign in (1.0, -1.0):
+        rows = torch.nonzero((sign * residuals > 0.0) & ~inside).squeeze(1)
+        if rows.numel() == 0:
+            continue
+        if _is_empty(sign * spectrum.values, sign * bound):
+            found[rows] = False
+            continue
+        raised = _raise(spectrum, sign, coordinates[rows], residuals[rows], bound, choice[rows])
+        for column, values in zip(columns, _fields(raised, sign), strict=True):
+            column[rows] = values
+    points = torch.where((inside | ~found)[:, None], starts, spectrum.restore(columns[0]))
+    return SecularBatch(points, *columns[1:3], inside, *columns[3:], residuals > 0.0, found)
+
+
+def _is_empty(values: Tensor, bound: float) -> bool:
+    """Whether sum_j a_j t_j^2 = b needs a positive eigenvalue, or a nonzero one, and there is none."""
+    if float(values.max()) > 0.0:
+        return False
+    return bound > 0.0 or not bool(values.any())
+
+
+def _raise(
+    spectrum: Spectrum, sign: float, starts: Tensor, residuals: Tensor, bound: float, choice: Tensor
+) -> RaisedBatch:
+    """`raise_form` of sign * A, with top components that are mere rounding removed."""
+    values = sign * spectrum.values
+    if spectrum.resolution:
+        top = top_eigenspace(values)
+        norms = torch.linalg.vector_norm(torch.where(top, starts, 0.0), dim=1)
+        noise = norms <= spectrum.resolution * torch.linalg.vector_norm(starts, dim=1)
+        starts = torch.where(top & noise[:, None], 0.0, starts)
+    return raise_form(values, starts, sign * residuals, sign * bound, choice)
+
+
+def _fields(raised: RaisedBatch, sign: float) -> tuple[Tensor, ...]:
+    return (
+        raised.points, sign * raised.multipliers, raised.lower_bounds, raised.hard, raised.radius, raised.ambiguous
+    )  # fmt: skip
+
+
+def project_secular(problem: ProjectionProblem) -> Solution:
+    """The global projection onto one quadratic constraint (DIAGONAL_QUADRATIC or QUADRATIC models, one sample in all).
+
+    Every minimizer is found. Where they form a sphere (an extreme eigenspace of dimension two or more), representatives
+    in the directions of a basis are returned and ``evidence["continuum"]`` describes it: {center, radius, basis}.
+
+    Raises:
+        ValueError: the model is not quadratic, or there is more than one constraint.
+    """
+    system, start = problem.system, problem.start
+    if system.model.structure not in (Structure.DIAGONAL_QUADRATIC, Structure.QUADRATIC) or system.num_constraints != 1:
+        raise ValueError(f"the secular equation needs one constraint on a quadratic model, not {system!r}")
+    X, signs, offsets, is_equality = system.tensors(start.device)
+    form = signs[0] * system.model.coefficients(X)[0]
+    spectrum, bound = Spectrum.of(form), float(offsets[0])
+    batch = secular_batch(start[None], spectrum, bound, bool(is_equality[0]))
+    if not bool(batch.found[0]):
+        return _not_found(problem, form, bound, bool(is_equality[0]))
+    return _solution(problem, form, spectrum, batch)
+
+
+def _solution(problem: ProjectionProblem, form: Tensor, spectrum: Spectrum, batch: SecularBatch) -> Solution:
+    """The solution of a batch of one, its bound re-verified from the multiplier."""
+    system, start = problem.system, problem.start
+    distance = float(torch.linalg.vector_norm(batch.points[0] - start))
+    multipliers = torch.where(torch.isfinite(batch.multipliers), batch.multipliers, 0.0)
+    arguments = (each.detach().cpu().numpy() for each in (start, form[None]))
+    verified = quadratic_lower_bound(
+        *arguments, [1.0], system.offsets, system.is_equality, multipliers.cpu().numpy()
+    )
+    lower_bound = verified if bool(torch.isfinite(batch.multipliers)[0]) else float(batch.lower_bounds[0])
+    points, evidence = _all_minimizers(spectrum, start, batch)
+    worst = float(system.violation_values(system.constraint_values(batch.points[0])).max())
+    scale = max(1.0, abs(float(system.offsets[0])), float(form.abs().max()) * float(batch.points[0].square().sum()))
+    certified = distance - lower_bound <= 1e-7 * distance + 1e-12 * float(torch.linalg.vector_norm(start))
+    certified = certified and worst <= max(problem.tolerance, 1e-13 * scale)
+    return Solution(
+        points=points,
+        multipliers=multipliers,
+        status=Status.GLOBAL if certified else Status.STATIONARY,
+        kind=CertificateKind.GLOBAL if certified else CertificateKind.LOCAL,
+        lower_bound=lower_bound,
+        bound_method=_BOUND_METHOD,
+        method="secular equation",
+        evidence=evidence,
+        complete=certified and _is_complete(spectrum, start, batch),
+        counts=Counts(jacobians=1, forwards=1),
+    )
+
+
+def _is_complete(spectrum: Spectrum, start: Tensor, batch: SecularBatch) -> bool:
+    """Whether all minimizers are listed: no continuum, and no decision that rounding made."""
+    if bool(batch.ambiguous[0]):
+        return False
+    if bool(batch.inside[0]):
+        return True
+    top = top_eigenspace(spectrum.values if bool(batch.raised[0]) else -spectrum.values)
+    component = torch.where(top, spectrum.rotate(start), 0.0)
+    if not bool(batch.hard[0]):
+        return True
+    return int(top.sum()) == 1 and not bool(component.any())
+
+
+def _all_minimizers(spectrum: Spectrum, start: Tensor, batch: SecularBatch) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
+    """The chosen minimizer and, in the hard case, the others (representatives of a sphere)."""
+    evidence: dict[str, Any] = {"hard_case": bool(batch.hard[0]), "multiplier": float(batch.multipliers[0])}
+    if not bool(batch.hard[0]):
+        return (batch.points[0],), evidence
+    top = top_eigenspace(spectrum.values if bool(batch.raised[0]) else -spectrum.values)
+    identity = torch.eye(start.numel(), dtype=start.dtype, device=start.device)
+    basis = spectrum.restore(identity[top])
+    center = spectrum.restore(torch.where(top, 0.0, spectrum.rotate(batch.points[0])))
+    radius = batch.radius[0]
+    evidence["free_component"] = float(radius)
+    if basis.shape[0] > 1:
+        evidence["continuum"] = {
+            "shape": "sphere", "center": center.tolist(), "radius": float(radius), "basis": basis.tolist()
+        }  # fmt: skip
+    return tuple(center + sign * radius * row for row in basis[:_MAX_REPRESENTATIVES] for sign in (1.0, -1.0)), evidence
+
+
+def _not_found(problem: ProjectionProblem, form: Tensor, bound: float, is_equality: bool) -> Solution:
+    """No eigenvalue of the needed sign: emptiness is proved in exact arithmetic, or the set is only reported not found."""
+    sign = 1.0 if bound > 0.0 or not is_equality else -1.0
+    proved = bound != 0.0 and _is_negative_semidefinite(sign * form)
+    evidence = {"claim": f"{'+' if sign > 0 else '-'}A has no positive eigenvalue, so the form never reaches {bound}"}
+    least = torch.where(form.diagonal() == 0.0, problem.start, 0.0) if form.ndim == 2 else problem.start * (form == 0.0)
+    return Solution(
+        points=(least,),
+        multipliers=torch.zeros_like(problem.start[:1]),
+        status=Status.INFEASIBLE if proved else Status.NOT_FOUND,
+        kind=CertificateKind.INFEASIBLE if proved else CertificateKind.NONE,
+        lower_bound=float("inf") if proved else 0.0,
+        bound_method="exact sign check of the quadratic form" if proved else "none",
+        method="secular equation",
+        evidence=evidence | {"proof": "rational arithmetic"} if proved else evidence,
+        counts=Counts(jacobians=1),
+    )
+
+
+def _is_negative_semidefinite(form: Tensor) -> bool:
+    """Whether a diagonal (p,) or a matrix (p, p), p <= 40, certainly is: signs, or an exact rational factorization."""
+    if form.ndim == 1:
+        return bool((form <= 0.0).all())
+    if not form.any():
+        return True
+    if form.shape[0] > _MAX_EXACT_SIZE:
+        return False
+    rows = [[-Fraction(value) / 2 for value in row] for row in (form + 0.0).tolist()]
+    matrix = [[rows[i][j] + rows[j][i] for j in range(len(rows))] for i in range(len(rows))]
+    return _is_positive_semidefinite(matrix)
+
+
+def _is_positive_semidefinite(matrix: list[list[Fraction]]) -> bool:
+    """Symmetric elimination without rounding: every pivot is positive, or zero with a zero row."""
+    while matrix:
+        pivot, *row = matrix[0]
+        if pivot < 0 or (pivot == 0 and any(row)):
+            return False
+        rest = [line[1:] for line in matrix[1:]]
+        if pivot > 0:
+            rest = [
+                [value - left * right / pivot for value, right in zip(line, row, strict=True)]
+                for line, left in zip(rest, row, strict=True)
+            ]
+        matrix = rest
+    return True
