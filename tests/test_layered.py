@@ -138,3 +138,12 @@ def test_quadratic_forms_reproduce_the_model():
     model, theta, X = instance("deep-linear")
     forms = model.coefficients(X)
     assert torch.allclose(torch.einsum("p,npq,q->n", theta, forms, theta), model.forward(theta, X), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky", "conv"])
+def test_kink_changes_agree_with_kink_rows(name):
+    model, theta, X = instance(name)
+    line = model.linearize(theta, X)
+    v = torch.linspace(-1, 1, model.num_parameters, dtype=torch.float64)
+    rows = line.with_kinks(line.kinks())
+    assert torch.allclose(line.kink_changes(v), rows.apply(v)[len(X) :], atol=TOLERANCE)

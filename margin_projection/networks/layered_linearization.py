@@ -7,6 +7,7 @@ derivatives. Hence, for dense layers, J J^T = sum_l (A_l A_l^T) o (D_l D_l^T), o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -66,27 +67,33 @@ class LayeredLinearization(Linearization):
         self.num_parameters = sum(weight.numel() for weight in forward.weights)
         every = torch.arange(self._num_outputs, device=outputs.device)
         self._samples = torch.cat([every, self._kinks.samples])
-        self._feature_gradients: list[Tensor] = []
-        self._deltas = self._backpropagate()
         self._curvature_cache: tuple[Tensor, _Curvature] | None = None
 
-    def _backpropagate(self) -> list[Tensor]:
-        """D_l (m, positions, outputs) for every layer l, rows of kinks zero behind their own layer."""
+    @property
+    def _deltas(self) -> list[Tensor]:
+        return self._backward[0]
+
+    @cached_property
+    def _backward(self) -> tuple[list[Tensor], list[Tensor]]:
+        """D_l (m, positions, outputs) for every layer l, rows of kinks zero behind their own layer; df/dh of outputs.
+
+        Computed when first needed: a trial point whose values are refused costs its forward pass alone.
+        """
         forward, samples = self._pass, self._samples
         last = len(forward.layers) - 1
         delta = torch.zeros(samples.numel(), 1, 1, dtype=self.values.dtype, device=self.values.device)
         delta[: self._num_outputs] = 1.0
-        deltas = [delta]
+        deltas, feature_gradients = [delta], []
         for index in range(last - 1, -1, -1):
             features = forward.back(index + 1, delta)
-            self._feature_gradients.insert(0, features[: self._num_outputs])
+            feature_gradients.insert(0, features[: self._num_outputs])
             slopes = forward.slopes[index]
             if len(self._kinks):
                 slopes = slopes[samples]
             delta = (features * slopes).contiguous()
             self._seed_kinks(index, delta)
             deltas.insert(0, delta)
-        return deltas
+        return deltas, feature_gradients
 
     def _seed_kinks(self, index: int, delta: Tensor) -> None:
         here = torch.nonzero(self._kinks.layers == index).squeeze(1)
@@ -160,7 +167,7 @@ class LayeredLinearization(Linearization):
         samples = torch.arange(count, device=z.device).repeat_interleave(units)
         layer = torch.full_like(samples, index)
         unit = torch.arange(units, device=z.device).repeat(count)
-        coefficients = jump * self._feature_gradients[index].flatten()
+        coefficients = jump * self._backward[1][index].flatten()
         return Kinks(samples, layer, unit, z.flatten(), coefficients, self._kink_norms(index).flatten())
 
     def _kink_norms(self, index: int) -> Tensor:
@@ -172,6 +179,19 @@ class LayeredLinearization(Linearization):
             reach = slopes @ forward.weights[index].square().T
             squares = squares + reach * forward.inputs[index - 1].square().sum(-1, keepdim=True)
         return squares.sqrt()
+
+    def kink_changes(self, vector: Tensor) -> Tensor:
+        forward = self._pass
+        if not forward.activation.has_kink or not forward.slopes:
+            return self.values.new_zeros(0)
+        directions = self._split(vector)
+        change = forward.inputs[0] @ directions[0].T
+        changes = [change.flatten()]
+        for index in range(1, len(forward.slopes)):
+            entering = forward.layers[index].patches(forward.slopes[index - 1] * change)
+            change = entering @ forward.weights[index].T + forward.inputs[index] @ directions[index].T
+            changes.append(change.flatten())
+        return torch.cat(changes)
 
     def with_kinks(self, kinks: Kinks) -> LayeredLinearization:
         return LayeredLinearization(self._pass, kinks) if len(kinks) else self

@@ -20,7 +20,8 @@ class Kinks:
         values: (k,) the preactivations z at theta.
         coefficients: (k,) the jump of df/dz across z = 0, that is (right slope - left slope) * df/dh with h the unit's
             output. The kink is concave for the constraint s f >= b exactly where ``s * coefficient < 0``.
-        gradient_norms: (k,) Euclidean norms of dz/dtheta, so that |z| / norm is the first-order distance to the kink.
+        gradient_norms: (k,) Euclidean norms of dz/dtheta, or lower bounds on them: |z| / norm is then the first-order
+            distance to the kink, or an upper bound on it.
     """
 
     samples: Tensor
@@ -79,6 +80,11 @@ class Linearization(ABC):
     def kinks(self) -> Kinks:
         """Every rectifier preactivation of the model at every sample (none for smooth models)."""
         return Kinks.none(self.values)
+
+    def kink_changes(self, vector: Tensor) -> Tensor:
+        """The directional derivative of every preactivation that `kinks` lists, along ``vector`` (p,), in its order."""
+        kinks = self.kinks()
+        return self.with_kinks(kinks).apply(vector)[self.values.numel() :] if len(kinks) else kinks.values
 
     def with_kinks(self, kinks: Kinks) -> Linearization:
         """The same linearization with the preactivations ``kinks`` appended as further rows."""

@@ -1,0 +1,174 @@
+"""Sequential quadratic programming for the projection onto a (piecewise) smooth constraint system, from one point.
+
+Each step is the projection of the start onto the linearized pieces, corrected on its active face by conjugate gradients
+with exact Hessian-vector products: quadratically convergent where f is smooth, and, at kinks, along the manifold of stuck
+preactivations. Progress is judged by the exact penalty (1/2) ||theta - start||^2 + rho * sum of violations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from margin_projection.projections.newton_step import Face, newton_step
+from margin_projection.projections.pieces import LocalModel, PieceStep, piece_step
+from margin_projection.projections.result import Counts, Status
+from margin_projection.sets.margin_set import ConstraintSystem
+
+_MAX_PRODUCTS = 60  # Hessian-vector products per step
+_SUFFICIENT = 1e-4  # share of the predicted decrease of the penalty that a step must reach
+_NOISE = 1e-13  # relative decrease of the penalty below which rounding decides
+
+
+@dataclass
+class LocalSolution:
+    """Where one run of the method ended.
+
+    Attributes:
+        point: (p,); local, piece: the first-order information there.
+        status: LOCAL where stationary (the second-order condition is checked by the caller), else why it stopped.
+        violation, stationarity: at the point; stationarity is ||point - start - sum lambda_i g_i||.
+        history: per step (violation, stationarity, distance), step 0 first.
+    """
+
+    point: Tensor
+    local: LocalModel
+    piece: PieceStep
+    status: Status
+    violation: float
+    stationarity: float
+    counts: Counts
+    history: list[tuple[float, float, float]] = field(default_factory=list)
+
+
+def solve_locally(
+    system: ConstraintSystem,
+    start: Tensor,
+    initial: Tensor,
+    tolerance: float,
+    max_steps: int,
+    progress: Callable[[str], None] | None = None,
+) -> LocalSolution:
+    """Follow the method from ``initial`` (p,) until violation and stationarity are at most ``tolerance``."""
+    run = _Run(system, start, tolerance)
+    run.move(initial)
+    for step in range(max_steps):
+        if run.converged():
+            return run.solution(Status.LOCAL)
+        if progress is not None:
+            progress(f"step {step}: violation {run.violation:.1e}, stationarity {run.stationarity:.1e}")
+        if not run.advance():
+            return run.solution(Status.STALLED if run.is_feasible() else Status.NOT_FOUND)
+    run.converged()
+    return run.solution(Status.LOCAL if run.converged() else Status.STEP_LIMIT)
+
+
+class _Run:
+    """The state of one run: the current point with its first-order step, the penalty, the best point, the counts."""
+
+    def __init__(self, system: ConstraintSystem, start: Tensor, tolerance: float) -> None:
+        self.system, self.start, self.tolerance = system, start, tolerance
+        self.X, self.signs, self.offsets, self.is_equality = system.tensors(start.device)
+        self.counts = Counts()
+        self.history: list[tuple[float, float, float]] = []
+        self.penalty = 0.0
+        self.relaxation = 0.0
+        self.point = start
+
+    def linearize(self, point: Tensor) -> LocalModel:
+        line = self.system.model.linearize(point, self.X)
+        constraints = self.signs * line.values - self.offsets
+        return LocalModel(line, constraints, self.signs, self.is_equality, point - self.start)
+
+    def move(self, point: Tensor, local: LocalModel | None = None) -> None:
+        """Accept ``point``: solve for its first-order step."""
+        self.point = point
+        self.local = self.linearize(point) if local is None else local
+        self.piece = piece_step(self.local, self.relaxation)
+        self.violations = self.system.violation_values(self.local.constraints)
+        self.violation = float(self.violations.max())
+        self.stationarity = float(self.piece.step.norm())
+        self.counts += Counts(jacobians=1, steps=1 if self.history else 0)
+        self.history.append((self.violation, self.stationarity, float(self.local.offset.norm())))
+
+    def is_feasible(self) -> bool:
+        return self.violation <= max(1e-6, self.tolerance)
+
+    def converged(self) -> bool:
+        gap = (self.piece.multipliers * self.local.constraints).abs().max()
+        return (
+            self.piece.feasible
+            and max(self.violation, self.stationarity, float(gap)) <= self.tolerance
+            and math.isfinite(self.stationarity)
+        )
+
+    def merit(self, offset: Tensor, constraints: Tensor) -> float:
+        violations = self.system.violation_values(constraints)
+        return 0.5 * float(offset @ offset) + self.penalty * float(violations.sum())
+
+    def advance(self) -> bool:
+        """One accepted step, or False where no step helps."""
+        largest = float(self.piece.multipliers.abs().max())
+        self.penalty = max(1.5 * largest, 0.5 * self.penalty, 1e-12)
+        forcing = min(0.1, self.stationarity)
+        newton = newton_step(self.local, self.piece, forcing, _MAX_PRODUCTS)
+        self.counts += Counts(hessian_vectors=newton.hessian_vectors)
+        for step in (newton.step, self.piece.step):
+            if self._try(step, smallest=0.25 if step is newton.step else 1e-6):
+                return True
+        return False
+
+    def _try(self, step: Tensor, smallest: float) -> bool:
+        """Accept the longest of the halved steps that lowers the penalty enough."""
+        offset = self.local.offset
+        slope = float(offset @ step) - self.penalty * float(self.violations.sum())
+        before = self.merit(offset, self.local.constraints)
+        if abs(slope) <= _NOISE * max(before, 1e-300):
+            return self._try_blindly(step)
+        if slope >= 0.0:
+            return False
+        length = 1.0
+        while length >= smallest:
+            trial = self.point + length * step
+            local = self.linearize(trial)
+            if self.merit(local.offset, local.constraints) <= before + _SUFFICIENT * length * slope:
+                self.move(trial, local)
+                return True
+            self.counts += Counts(forwards=1)
+            if length == 1.0 and self._try_corrected(trial, local, before + _SUFFICIENT * slope):
+                return True
+            length *= 0.5
+        return False
+
+    def _try_corrected(self, trial: Tensor, local: LocalModel, goal: float) -> bool:
+        """A second-order correction: go back to the active constraints with the old Jacobian (Maratos effect)."""
+        face = Face(self.local, self.piece)
+        active = torch.nonzero(face.carried).squeeze(1)
+        values = trial.new_zeros(len(face.table))
+        values[: active.numel()] = local.constraints[active]
+        corrected = trial + face.restore(values)
+        again = self.linearize(corrected)
+        if self.merit(again.offset, again.constraints) <= goal:
+            self.move(corrected, again)
+            return True
+        self.counts += Counts(forwards=1)
+        return False
+
+    def _try_blindly(self, step: Tensor) -> bool:
+        """Where rounding hides the penalty's decrease: accept a full step that lowers the KKT residual, else keep."""
+        kept = (self.point, self.local, self.piece, self.violations, self.violation, self.stationarity)
+        before = max(self.violation, self.stationarity)
+        self.move(self.point + step)
+        if max(self.violation, self.stationarity) < before:
+            return True
+        self.point, self.local, self.piece, self.violations, self.violation, self.stationarity = kept
+        return False
+
+    def solution(self, status: Status) -> LocalSolution:
+        return LocalSolution(
+            self.point, self.local, self.piece, status, self.violation, self.stationarity, self.counts, self.history
+        )
