@@ -91,11 +91,11 @@ def raise_form(values: Tensor, starts: Tensor, residuals: Tensor, bound: float, 
     )
     w, small = _solve(scaled)
     if shift:
-        points, radius, ambiguous = _free_component(scaled, w, small, choice)
+        points, radius, ambiguous = _free_component(scaled, w, small, _direction(starts, top, choice))
     else:
         points, radius = _move(scaled, w), torch.zeros_like(w)
         ambiguous = torch.zeros_like(small)
-    exact = ~(scaled.starts * top).any(1)
+    exact = ~((starts != 0.0) & top).any(1)
     return RaisedBatch(
         points * scale[:, None],
         0.5 / (unit * (shift + w)),
@@ -189,7 +189,9 @@ def _move(scaled: _Scaled, w: Tensor) -> Tensor:
     return torch.where(scaled.starts == 0.0, 0.0, scaled.starts * factor)
 
 
-def _free_component(scaled: _Scaled, w: Tensor, small: Tensor, choice: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _free_component(
+    scaled: _Scaled, w: Tensor, small: Tensor, direction: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Points (B, p) with the top component of rows with w = 0 filled in; its norm; whether rounding decides it."""
     rest = torch.where(scaled.top, 0.0, scaled.starts)
     moved = torch.where(small[:, None], rest / torch.where(scaled.top, 1.0, scaled.gaps), 0.0)
@@ -198,14 +200,18 @@ def _free_component(scaled: _Scaled, w: Tensor, small: Tensor, choice: Tensor) -
     size = scaled.targets.abs() + contributions.abs().sum(1)
     radius = torch.where(small, square.clamp_min(0.0).sqrt(), 0.0)
     ambiguous = small & (square.abs() <= 64.0 * scaled.ratios.numel() * EPSILON * size)
-    tops = torch.where(scaled.top, scaled.starts, 0.0)
-    norms = tops.abs().amax(1)
-    first = torch.nn.functional.one_hot(scaled.top.to(torch.int8).argmax(), scaled.top.numel()).to(tops)
-    direction = tops / torch.where(norms > 0.0, norms, 1.0)[:, None]
-    direction = direction / torch.linalg.vector_norm(direction, dim=1, keepdim=True).clamp_min(1.0)
-    direction = torch.where((norms > 0.0)[:, None], direction, choice[:, None] * first)
     points = torch.where(small[:, None], moved + radius[:, None] * direction, _move(scaled, torch.where(small, 1.0, w)))
     return points, radius, ambiguous
+
+
+def _direction(starts: Tensor, top: Tensor, choice: Tensor) -> Tensor:
+    """(B, p) unit vectors along the top component of the start, however small; along +- the first top axis where it is 0."""
+    tops = torch.where(top, starts, 0.0)
+    size = tops.abs().amax(1, keepdim=True)
+    first = torch.nn.functional.one_hot(top.to(torch.int8).argmax(), top.numel()).to(tops)
+    direction = tops / torch.where(size > 0.0, size, 1.0)
+    direction = direction / torch.linalg.vector_norm(direction, dim=1, keepdim=True).clamp_min(1.0)
+    return torch.where(size > 0.0, direction, choice[:, None] * first)
 
 
 def _lower_bounds(scaled: _Scaled, w: Tensor, points: Tensor) -> Tensor:
