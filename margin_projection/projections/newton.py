@@ -20,6 +20,8 @@ from margin_projection.projections.result import Counts, Status
 from margin_projection.sets.margin_set import ConstraintSystem
 
 _MAX_PRODUCTS = 60  # Hessian-vector products per step
+_FAR = 0.3  # a first-order step longer than this, relative to the distance moved, is far from the solution
+_LOOSE = 0.5  # forcing term far from the solution
 _SUFFICIENT = 1e-4  # share of the predicted decrease of the penalty that a step must reach
 _NOISE = 1e-13  # relative decrease of the penalty below which rounding decides
 
@@ -114,13 +116,22 @@ class _Run:
         """One accepted step, or False where no step helps."""
         largest = float(self.piece.multipliers.abs().max())
         self.penalty = max(1.5 * largest, 0.5 * self.penalty, 1e-12)
-        forcing = min(0.1, self.stationarity)
-        newton = newton_step(self.local, self.piece, forcing, _MAX_PRODUCTS)
+        newton = newton_step(self.local, self.piece, *self._effort())
         self.counts += Counts(hessian_vectors=newton.hessian_vectors)
         for step in (newton.step, self.piece.step):
             if self._try(step, smallest=0.25 if step is newton.step else 1e-6):
                 return True
         return False
+
+    def _effort(self) -> tuple[float, int]:
+        """The forcing term and the bound on products: little far from the solution, quadratic convergence near it.
+
+        Never more accurate than the tolerance needs.
+        """
+        size = self.stationarity
+        if size > _FAR * max(1.0, float(self.local.offset.norm())):
+            return _LOOSE, 3
+        return min(_LOOSE, max(10.0 * size, 0.1 * self.tolerance / max(size, 1e-300))), _MAX_PRODUCTS
 
     def _try(self, step: Tensor, smallest: float) -> bool:
         """Accept the longest of the halved steps that lowers the penalty enough."""

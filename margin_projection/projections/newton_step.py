@@ -11,6 +11,8 @@ from margin_projection.projections.pieces import LocalModel, PieceStep
 
 _SHARE = 1e-9  # a kink whose flipped share of the multiplier lies in (_SHARE, 1 - _SHARE) is stuck at z = 0
 _MAX_BLOCKS = 6
+_EARLY = 0.1  # a block beyond this fraction of the correction ends the step instead of extending the face
+_REACH = 3.0  # length of a step along nonpositive curvature, in first-order steps
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Face:
 def newton_step(local: LocalModel, piece: PieceStep, forcing: float, max_products: int) -> NewtonStep:
     """Minimize <theta - start, d> + 1/2 <d, W d> on the linearized face, from the first-order step on.
 
-    Where an inactive constraint blocks the way it joins the face. Truncated at directions of nonpositive curvature.
+    Where an inactive constraint blocks the way early it joins the face. A direction of nonpositive curvature is followed
+    as far as ``_REACH`` first-order steps.
 
     Args:
         forcing: relative residual at which conjugate gradients stop, in (0, 1).
@@ -87,18 +90,21 @@ def newton_step(local: LocalModel, piece: PieceStep, forcing: float, max_product
     for _ in range(_MAX_BLOCKS):
         face = Face(local, piece, extra)
         residual = face.tangent(face.curvature(step) - (step - piece.step))
-        correction, negative = _conjugate_gradients(face, residual, forcing, max_products)
+        radius = _REACH * float(piece.step.norm())
+        correction, negative = _conjugate_gradients(face, residual, radius, forcing, max_products)
         spent += face.hessian_vectors
         fraction, blocking = _blocked(local, face, extra, step, correction)
         step = step + fraction * correction
-        if blocking is None or negative:
+        if blocking is None or negative or fraction > _EARLY:
             break
         extra = extra.clone()
         extra[blocking] = True
     return NewtonStep(step, spent, negative)
 
 
-def _conjugate_gradients(face: Face, residual: Tensor, forcing: float, max_products: int) -> tuple[Tensor, bool]:
+def _conjugate_gradients(
+    face: Face, residual: Tensor, radius: float, forcing: float, max_products: int
+) -> tuple[Tensor, bool]:
     """The tangential t with P W t = residual (P the tangent projector), and whether curvature was nonpositive.
 
     With d the step so far, the model's gradient is (theta - start + d) - (I - W) d. Up to tangential corrections already
@@ -113,7 +119,7 @@ def _conjugate_gradients(face: Face, residual: Tensor, forcing: float, max_produ
         image = face.tangent(direction - face.curvature(direction))
         bend = float(direction @ image)
         if bend <= 1e-10 * float(direction @ direction):
-            return correction, True
+            return correction + (radius / float(direction.norm())) * direction, True
         length = square / bend
         correction = correction + length * direction
         residual = residual - length * image

@@ -128,57 +128,53 @@ class _PieceProgram:
 
     def add_violated_pieces(self, all_kinks: Kinks) -> bool:
         """Append the worst piece of every constraint that the step violates behind a concave kink; False if none."""
-        local = self.local
-        signed = self._signed_coefficients(all_kinks)
+        local, side = self.local, self._sides()
+        oriented = (local.signs * side)[all_kinks.samples] * all_kinks.coefficients
         beyond = all_kinks.values + local.line.kink_changes(self.step)
-        right = all_kinks.values > 0
-        jumps = torch.where(right, -signed, signed)
-        effects = torch.where(signed < 0, jumps * beyond, 0.0).clamp_max(0.0)
+        oriented_jumps = torch.where(all_kinks.values > 0, -oriented, oriented)
+        effects = torch.where(oriented < 0, oriented_jumps * beyond, 0.0).clamp_max(0.0)
         totals = torch.zeros_like(local.constraints).index_add_(0, all_kinks.samples, effects)
-        predicted = local.constraints + local.signs * local.line.apply(self.step)
-        oriented = torch.where(local.is_equality, predicted * self._equality_orientation(), predicted)
+        predicted = side * (local.constraints + local.signs * local.line.apply(self.step))
         scale = 1e-12 * (1.0 + local.constraints.abs())
-        violated = (oriented + totals < -scale) & (totals < -scale)
+        violated = (predicted + totals < -scale) & (totals < -scale)
         if not violated.any():
             return False
         chosen = torch.nonzero(violated[all_kinks.samples] & (effects < 0)).squeeze(1).cpu().numpy()
-        return self._append(all_kinks, jumps, chosen)
+        return self._append(all_kinks, side.cpu().numpy(), chosen)
 
-    def _equality_orientation(self) -> Tensor:
-        """The side on which each equality pushes: the sign of its multiplier (1 for inequalities)."""
-        totals = self._totals()
-        side = np.where(self.local.is_equality.cpu().numpy() & (totals < 0), -1.0, 1.0)
-        return torch.as_tensor(side, device=self.local.offset.device)
+    def _sides(self) -> Tensor:
+        """The side to which each equality pushes: the sign of its multiplier; 1 for inequalities."""
+        push = np.where(self.local.is_equality.cpu().numpy() & (self._totals() < 0), -1.0, 1.0)
+        return torch.as_tensor(push, device=self.local.offset.device)
 
-    def _signed_coefficients(self, all_kinks: Kinks) -> Tensor:
-        return (self.local.signs * self._equality_orientation())[all_kinks.samples] * all_kinks.coefficients
-
-    def _append(self, all_kinks: Kinks, jumps: Tensor, chosen: np.ndarray) -> bool:
+    def _append(self, all_kinks: Kinks, side: np.ndarray, chosen: np.ndarray) -> bool:
         samples = all_kinks.samples.cpu().numpy()[chosen]
-        known = set(zip(self.owners.tolist(), self.flips, strict=True))
-        orientation = self._equality_orientation().cpu().numpy()
-        fresh = [int(key) for key in chosen if key not in set(self.kink_ids.tolist())]
-        if len(self.kink_ids) + len(fresh) > _MAX_KINK_ROWS:
+        known_pieces = set(zip(self.owners.tolist(), self.flips, strict=True))
+        known_kinks = set(self.kink_ids.tolist())
+        fresh = [int(key) for key in chosen if int(key) not in known_kinks]
+        if len(known_kinks) + len(fresh) > _MAX_KINK_ROWS:
             return False
         added = False
         for sample in np.unique(samples):
             piece = tuple(int(key) for key in chosen[samples == sample])
-            if (int(sample), piece) in known:
-                continue
-            self._turn_into_inequality(int(sample), orientation[sample])
-            self.owners = np.append(self.owners, sample)
-            self.flips.append(piece)
-            self.orientation = np.append(self.orientation, orientation[sample])
-            self.is_equality = np.append(self.is_equality, False)
-            added = True
-        if added and fresh:
+            if (int(sample), piece) not in known_pieces:
+                self._add_piece(int(sample), piece, side[sample])
+                added = True
+        if fresh:
             self.kink_ids = np.append(self.kink_ids, fresh)
-            index = torch.as_tensor(self.kink_ids, device=jumps.device)
-            self.kinks, side = all_kinks.select(index), self._equality_orientation()
-            self.jumps = jumps[index] * side[self.kinks.samples]
+            self.kinks = all_kinks.select(torch.as_tensor(self.kink_ids, device=self.local.offset.device))
+            signed = self.local.signs[self.kinks.samples] * self.kinks.coefficients
+            self.jumps = torch.where(self.kinks.values > 0, -signed, signed)
             self.rows = self.local.line.with_kinks(self.kinks)
             self._refresh()
         return added
+
+    def _add_piece(self, sample: int, piece: tuple[int, ...], side: float) -> None:
+        self._turn_into_inequality(sample, side)
+        self.owners = np.append(self.owners, sample)
+        self.flips.append(piece)
+        self.orientation = np.append(self.orientation, side)
+        self.is_equality = np.append(self.is_equality, False)
 
     def _turn_into_inequality(self, sample: int, side: float) -> None:
         """An equality whose solution sits behind a kink acts as the inequality on the side that it pushes to."""
