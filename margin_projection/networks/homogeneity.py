@@ -101,8 +101,8 @@ def check_homogeneity(
             if not error <= tolerance:
                 raise HomogeneityError(
                     argument, requirement,
-                    f"f(x; c theta) differs from c^{degree:g} f(x; theta) at c = {scale:g} by {error:.2e} of the largest "
-                    f"output (tolerance {tolerance:g})",
+                    f"f(x; c theta) differs from c^{degree:g} f(x; theta) at c = {scale:g} "
+                    f"by {error:.2e} of the largest output (tolerance {tolerance:g})",
                 )
             worst = max(worst, error)
     if worst < 0.0:

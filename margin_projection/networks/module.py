@@ -1,0 +1,318 @@
+"""Any user's scalar-output ``torch.nn.Module`` as a model: the degree is found, and what prevents one is named."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.parameter import UninitializedParameter
+
+from margin_projection._arrays import Array, parameters_to_tensor, to_tensor
+from margin_projection._validation import InputError
+from margin_projection.networks.base import Model
+from margin_projection.networks.homogeneity import HomogeneityError, find_degree
+from margin_projection.networks.linearization import Kinks, Linearization
+from margin_projection.networks.module_checks import (
+    check_derivatives,
+    check_samples_independent,
+    resolve_input_shape,
+    scalar_outputs,
+    vectorizes,
+)
+from margin_projection.networks.module_linearization import ModuleLinearization
+from margin_projection.networks.offender import describe_offender
+from margin_projection.networks.rectifiers import ExactDerivativesMode, RectifierMode, SmoothnessMode
+
+
+@dataclass(frozen=True)
+class Rectifiers:
+    """The rectifier calls of one forward pass that depend on the parameters, in execution order.
+
+    Attributes:
+        active: for every rectifier call, whether it depends on the parameters; the others are no layers.
+        units: per layer, the number of preactivations of one sample.
+        slopes: per layer, the slopes (left, right) of zero.
+    """
+
+    active: tuple[bool, ...]
+    units: tuple[int, ...]
+    slopes: tuple[tuple[float, float], ...]
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+
+class ModuleModel(Model):
+    """A module as a function of its trainable parameters; build one with `from_module`.
+
+    Attributes:
+        parameter_names: the names of the parameters, in the order in which theta holds them flat.
+        rectifiers: the kinks that `linearize` can list.
+        nonsmooth_operations: elementary operations met in a forward pass that are not known to be twice continuously
+            differentiable, rectifiers left out. Their kinks, for instance of a max pooling, are not listed.
+        smooth: whether neither a rectifier nor a nonsmooth operation was met. This observes the calls made; it cannot
+            see a data-dependent branch not taken.
+        vectorized: whether the module runs under ``torch.vmap``; loops replace it otherwise.
+    """
+
+    def __init__(self, module: nn.Module, input_shape: tuple[int, ...] | None = None, X: Any = None) -> None:
+        self._module = _frozen_copy(module)
+        trainable = [(name, value) for name, value in self._module.named_parameters() if value.requires_grad]
+        if not trainable:
+            raise InputError("module", type(module).__name__, "a module with trainable parameters (requires_grad)")
+        self.parameter_names = tuple(name for name, _ in trainable)
+        self._shapes = tuple(tuple(value.shape) for _, value in trainable)
+        self._sizes = tuple(value.numel() for _, value in trainable)
+        self.num_parameters = sum(self._sizes)
+        self._frozen = {torch.device("cpu"): self._frozen_tensors()}
+        self.input_shape = resolve_input_shape(self._module, input_shape, X)
+        examples = self._examples(X)
+        theta = torch.from_numpy(np.random.default_rng(0).standard_normal(self.num_parameters))
+        check_samples_independent(self._raw_outputs, theta, examples)
+        self.degree = self._find_degree(examples)
+        self._observe(theta, examples)
+        self.vectorized = True
+        self.vectorized = vectorizes(self.trace, self._outputs, theta, examples)
+        check_derivatives(self, theta, examples)
+
+    def _examples(self, X: Any) -> Tensor:
+        random = torch.from_numpy(np.random.default_rng(1).standard_normal((3, *self.input_shape)))
+        return random if X is None else torch.cat([to_tensor("X", X, device=torch.device("cpu"))[:4], random])
+
+    def _frozen_tensors(self) -> dict[str, Tensor]:
+        frozen = {name: value.detach() for name, value in self._module.named_parameters() if not value.requires_grad}
+        return frozen | {name: value.detach() for name, value in self._module.named_buffers()}
+
+    def _find_degree(self, examples: Tensor) -> float:
+        name = type(self._module).__name__
+        found = find_degree(self._outputs, self.num_parameters, X=examples)
+        if found.degree is None:
+            offender = describe_offender(self._module, self._call, self.num_parameters, examples)
+            evidence = f"{offender} ({name}: {found.reason})"
+            raise HomogeneityError("module", "positively homogeneous in its parameters", evidence)
+        if found.degree <= 0.0:
+            raise HomogeneityError("module", "homogeneous of a degree above 0", f"{name} has degree {found.degree:g}")
+        return found.degree
+
+    def _observe(self, theta: Tensor, examples: Tensor) -> None:
+        """Find the rectifiers and the operations that are not smooth, in one forward pass of one sample."""
+        operations = SmoothnessMode()
+        rectifiers = RectifierMode(observer=operations)
+        with torch.enable_grad(), operations, rectifiers:
+            self._outputs(theta.clone().requires_grad_(), examples[:1])
+        units = tuple(z.numel() for z in rectifiers.preactivations)
+        self.rectifiers = Rectifiers(tuple(rectifiers.active), units, tuple(rectifiers.slopes))
+        self.nonsmooth_operations = tuple(operations.nonsmooth)
+        self.smooth = not (units or operations.nonsmooth)
+
+    def _call(self, parameters: dict[str, Tensor], X: Tensor) -> Tensor:
+        """The module's own output, with some parameters replaced."""
+        frozen = self._frozen.get(X.device)
+        if frozen is None:
+            frozen = {name: value.to(X.device) for name, value in self._frozen[torch.device("cpu")].items()}
+            self._frozen[X.device] = frozen
+        with sdpa_kernel(SDPBackend.MATH), ExactDerivativesMode():
+            return functional_call(self._module, frozen | parameters, (X,), tie_weights=True)
+
+    def _unflatten(self, theta: Tensor) -> dict[str, Tensor]:
+        parts = theta.split(self._sizes)
+        named = zip(self.parameter_names, parts, self._shapes, strict=True)
+        return {name: part.reshape(shape) for name, part, shape in named}
+
+    def _raw_outputs(self, theta: Tensor, X: Tensor) -> Any:
+        return self._call(self._unflatten(theta), X)
+
+    def _outputs(self, theta: Tensor, X: Tensor) -> Tensor:
+        return scalar_outputs(self._raw_outputs(theta, X), X.shape[0])
+
+    def forward(self, theta: Tensor, X: Tensor) -> Tensor:
+        if theta.ndim == 1:
+            return self._outputs(theta, X)
+        flat = theta.reshape(-1, self.num_parameters)
+        if self.vectorized:
+            outputs = vmap(self._outputs, in_dims=(0, None))(flat, X)
+        else:
+            outputs = torch.stack([self._outputs(one, X) for one in flat])
+        return outputs.reshape(*theta.shape[:-1], X.shape[0])
+
+    def trace(
+        self, theta: Tensor, X: Tensor, probes: list[Tensor] | None = None, changes: list[Tensor] | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Outputs (n,) and preactivations, (n, units) per rectifier layer, differentiable in theta (p,).
+
+        Args:
+            probes: (n, units) per layer, added to the rectifiers' outputs.
+            changes: (n, units) per layer, added to the rectifiers' slopes; values stay as they are.
+        """
+        dimensions = (None, 0, None if probes is None else 0, None if changes is None else 0)
+        if self.vectorized and X.shape[0]:
+            return vmap(self._trace_one, in_dims=dimensions)(theta, X, probes, changes)
+        traced = [self._trace_one(theta, x, _of_sample(probes, i), _of_sample(changes, i)) for i, x in enumerate(X)]
+        outputs = torch.stack([output for output, _ in traced]) if traced else theta.new_zeros(0)
+        empty = [theta.new_zeros((0, units)) for units in self.rectifiers.units]
+        layers = [torch.stack(parts) for parts in zip(*(z for _, z in traced), strict=True)] if traced else empty
+        return outputs, layers
+
+    def _trace_one(
+        self, theta: Tensor, x: Tensor, probes: list[Tensor] | None = None, changes: list[Tensor] | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        mode = RectifierMode(self.rectifiers.active, probes, changes)
+        with mode:
+            output = self._outputs(theta, x[None])
+        if tuple(z.numel() for z in mode.preactivations) != self.rectifiers.units:
+            raise InputError("module", self._module, "one whose rectifier calls are the same for all inputs")
+        return output.reshape(()), mode.preactivations
+
+    def sample_gradients(
+        self, theta: Tensor, X: Tensor, layer: int | None = None, units: Tensor | None = None
+    ) -> Tensor:
+        """(n, p) gradients of the outputs f(x_i; theta), or of the preactivations (i, layer, units[i])."""
+        def row(theta: Tensor, x: Tensor, unit: Tensor | None) -> Tensor:
+            output, preactivations = self._trace_one(theta, x)
+            if layer is None or unit is None:
+                return output
+            return preactivations[layer].index_select(0, unit.reshape(1)).reshape(())
+
+        if self.vectorized and X.shape[0]:
+            dimensions = (None, 0, None if units is None else 0)
+            return vmap(grad(row), in_dims=dimensions)(theta, X, units).detach()
+        rows = [_loop_gradient(row, theta, x, None if units is None else units[i]) for i, x in enumerate(X)]
+        return torch.stack(rows) if rows else theta.new_zeros((0, self.num_parameters))
+
+    def linearize(self, theta: Tensor, X: Tensor) -> Linearization:
+        return ModuleLinearization(self, theta, X)
+
+    def generalized_adjoint(self, theta: Tensor, X: Tensor, weights: Tensor, kinks: Kinks, slopes: Tensor) -> Tensor:
+        """J^T u (p,) with the slope of the rectifier at kink j replaced by ``slopes[j]``.
+
+        For z_j = 0 and slopes between the left and the right one this is an element of the (piecewise) generalized
+        gradient of sum_i u_i f_i; slopes at an end give the gradient of the adjacent piece.
+
+        Args:
+            theta: (p,).
+            X: (n, *input_shape).
+            weights: u (n,).
+            kinks: k preactivations, as listed by ``linearize(theta, X).kinks()``.
+            slopes: (k,) between the rectifier's left and right slope.
+
+        Raises:
+            InputError: a slope is outside that interval, or their number is not k.
+        """
+        if slopes.shape != (len(kinks),):
+            raise InputError("slopes", slopes, f"of shape ({len(kinks)},), one a kink")
+        changes = [theta.new_zeros((X.shape[0], units)) for units in self.rectifiers.units]
+        for layer, (left, right) in enumerate(self.rectifiers.slopes):
+            mask = kinks.layers == layer
+            wanted = slopes[mask]
+            if bool(((wanted < min(left, right)) | (wanted > max(left, right))).any()):
+                raise InputError("slopes", wanted.tolist(), f"between {left:g} and {right:g} for layer {layer}")
+            current = torch.where(kinks.values[mask] > 0, right, left)
+            changes[layer][kinks.samples[mask], kinks.units[mask]] = wanted - current
+        theta = theta.detach().clone().requires_grad_()
+        outputs, _ = self.trace(theta, X, None, changes)
+        return torch.autograd.grad(outputs, theta, weights)[0]
+
+    def fan_in(self) -> np.ndarray:
+        """(p,) the product of all but the first axis of a parameter's shape; the length of one with a single axis."""
+        fans = [float(np.prod(shape[1:]) if len(shape) > 1 else np.prod(shape)) for shape in self._shapes]
+        return np.repeat(fans, self._sizes)
+
+    def to_module(self, theta: Array) -> nn.Module:
+        """A float64 copy of the module, in evaluation mode, with these parameters and outputs of shape (n,)."""
+        tensor = parameters_to_tensor("theta", theta, self.num_parameters, batched=False)
+        module = copy.deepcopy(self._module).to(tensor.device)
+        values, parameters = self._unflatten(tensor), dict(module.named_parameters())
+        with torch.no_grad():
+            for name in self.parameter_names:
+                parameters[name].copy_(values[name])
+        module.register_forward_hook(_flatten_output)
+        return module
+
+    def from_state(self, state: dict[str, Tensor]) -> np.ndarray:
+        reference = self._module.state_dict(keep_vars=True)
+        if set(state) != set(reference):
+            different = sorted(set(state) ^ set(reference))
+            raise InputError("state", different, "a state dictionary with the module's keys, no more and no fewer")
+        canonical = {id(value): name for name, value in self._module.named_parameters()}
+        for key, value in reference.items():
+            self._check_entry(state, key, canonical.get(id(value), key), value)
+        device = torch.device("cpu")
+        values = [to_tensor(f"state['{n}']", state[n], device=device).reshape(-1) for n in self.parameter_names]
+        return torch.cat(values).numpy()
+
+    def _check_entry(self, state: dict[str, Tensor], key: str, canonical: str, reference: Any) -> None:
+        """Shapes fit, tied parameters agree, frozen tensors are the ones that the model was built with."""
+        if not isinstance(reference, Tensor):
+            return
+        if tuple(np.shape(state[key])) != tuple(reference.shape):
+            raise InputError(f"state['{key}']", state[key], f"of shape {tuple(reference.shape)}")
+        if key in self.parameter_names:
+            return
+        expected = state[canonical] if canonical in self.parameter_names else reference
+        given, wanted = (torch.as_tensor(part).detach().cpu().double() for part in (state[key], expected))
+        if not torch.equal(given, wanted):
+            origin = f"equal to '{canonical}', to which it is tied" if key != canonical else "the model's frozen tensor"
+            raise InputError(f"state['{key}']", state[key], origin)
+
+    def __repr__(self) -> str:
+        name = type(self._module).__name__
+        return f"ModuleModel({name}, degree={self.degree:g}, parameters={self.num_parameters})"
+
+
+def from_module(module: nn.Module, input_shape: tuple[int, ...] | None = None, *, X: Any = None) -> ModuleModel:
+    """A scalar-output module as a positively homogeneous model of its trainable parameters, its degree found.
+
+    Parameters that require a gradient are flattened in the order of ``named_parameters``; all others and the buffers
+    are frozen at their values. The module is copied, cast to float64 and put in evaluation mode: dropout is inactive,
+    batch normalization uses its running statistics, the user's module is left as it is.
+
+    Args:
+        module: maps (n, *input_shape) to (n,) or (n, 1), each sample by itself, the same way each time.
+        input_shape: the shape of one sample; by default that of ``X``, or the width of a first linear layer.
+        X: example inputs (n, *input_shape), used in the checks beside random ones.
+
+    Raises:
+        HomogeneityError: there is no degree; the message names the submodule at fault and its cause.
+        InputError: no trainable parameters, outputs of another shape, samples that influence each other, outputs that
+            change from call to call, or derivatives by autograd that are not those of the function.
+
+    >>> model = from_module(nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU(), nn.Linear(3, 1, bias=False)))
+    >>> model.degree, model.num_parameters, model.smooth
+    (2.0, 9, False)
+    """
+    return ModuleModel(module, input_shape, X)
+
+
+def _frozen_copy(module: Any) -> nn.Module:
+    if not isinstance(module, nn.Module):
+        raise InputError("module", module, "a torch.nn.Module")
+    if any(isinstance(value, UninitializedParameter) for value in module.parameters()):
+        raise InputError("module", type(module).__name__, "a module with initialized parameters (run it once)")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return copy.deepcopy(module).cpu().double().eval()
+    except (RuntimeError, TypeError) as error:
+        raise InputError("module", type(module).__name__, f"a module that can be copied ({error})") from error
+
+
+def _of_sample(layers: list[Tensor] | None, sample: int) -> list[Tensor] | None:
+    return None if layers is None else [layer[sample] for layer in layers]
+
+
+def _flatten_output(module: nn.Module, arguments: Any, output: Tensor) -> Tensor:
+    return output.reshape(arguments[0].shape[0])
+
+
+def _loop_gradient(row: Callable[..., Tensor], theta: Tensor, x: Tensor, unit: Tensor | None) -> Tensor:
+    leaf = theta.detach().clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(row(leaf, x, unit), leaf, materialize_grads=True)
+    return gradient

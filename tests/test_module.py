@@ -1,0 +1,447 @@
+"""User modules as models: values and derivatives against closed forms, torch.func and finite differences."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.func import jacrev
+
+from margin_projection._validation import InputError
+from margin_projection.networks import module_linearization
+from margin_projection.networks.homogeneity import HomogeneityError, verify_model
+from margin_projection.networks.module import from_module
+
+EXACT = 1e-12
+FINITE_DIFFERENCE = 1e-6
+
+
+def linear(inputs, outputs):
+    return nn.Linear(inputs, outputs, bias=False)
+
+
+class Power(nn.Module):
+    """<theta^k, x>: degree k, smooth."""
+
+    def __init__(self, exponent):
+        super().__init__()
+        self.weight, self.exponent = nn.Parameter(torch.ones(3)), exponent
+
+    def forward(self, x):
+        return x @ self.weight**self.exponent
+
+
+class SquaredReLU(nn.Module):
+    def forward(self, x):
+        return torch.relu(x) ** 2
+
+
+class Functional(nn.Module):
+    """Every way to call a rectifier, in place and not, on a transposed batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.head = linear(4, 5), linear(5, 3), linear(3, 1)
+
+    def forward(self, x):
+        hidden = nn.functional.leaky_relu(self.first(x).T, 0.2).T
+        hidden = self.second(hidden)
+        kept = hidden.relu_()
+        return self.head(kept.abs() + hidden.clamp(min=0) + (-hidden).relu())
+
+
+class WithBuffer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = linear(4, 3), linear(3, 1)
+        self.register_buffer("shift", torch.tensor([1.0, -2.0, 0.5, 0.0]))
+        self.head.weight.requires_grad_(False)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.body(x + self.shift)))
+
+
+class Untraceable(nn.Module):
+    """Control flow that depends on the data: no vmap."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = linear(4, 3), linear(3, 1)
+
+    def forward(self, x):
+        rows = [torch.relu(self.body(row)) * (2.0 if float(row.sum()) > 0 else 1.0) for row in x]
+        return self.head(torch.stack(rows))[:, 0]
+
+
+class LinearAttention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.v = linear(4, 3), linear(4, 3), linear(4, 1)
+
+    def forward(self, x):
+        return (self.q(x) @ self.k(x).mT @ self.v(x)).mean((1, 2))
+
+
+class Residual(nn.Module):
+    def __init__(self, skip):
+        super().__init__()
+        self.inner, self.outer, self.skip = linear(4, 4), linear(4, 4), skip
+
+    def forward(self, x):
+        return self.outer(torch.relu(self.inner(x))) + self.skip(x)
+
+
+def tied():
+    module = nn.Sequential(linear(4, 4), nn.ReLU(), linear(4, 4), nn.ReLU(), linear(4, 1))
+    module[2].weight = module[0].weight
+    return module
+
+
+def cnn():
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3, bias=False), nn.ReLU(inplace=True), nn.AvgPool2d(2), nn.Flatten(), linear(12, 1)
+    )
+
+
+MODULES = {
+    "mlp": (lambda: nn.Sequential(linear(4, 5), nn.ReLU(), linear(5, 3), nn.ReLU(), linear(3, 1)), (4,), 3, False),
+    "first bias": (lambda: nn.Sequential(nn.Linear(4, 5), nn.ReLU(), linear(5, 1)), (4,), 2, False),
+    "squared relu": (lambda: nn.Sequential(linear(4, 5), SquaredReLU(), linear(5, 1)), (4,), 3, False),
+    "deep linear": (lambda: nn.Sequential(linear(4, 5), nn.Dropout(), linear(5, 1)), (4,), 2, True),
+    "power": (lambda: Power(3), (3,), 3, True),
+    "functional": (Functional, (4,), 3, False),
+    "cnn": (cnn, (1, 6, 6), 2, False),
+    "residual": (lambda: nn.Sequential(Residual(nn.Sequential(linear(4, 4), linear(4, 4))), linear(4, 1)), (4,), 3, 0),
+    "tied": (tied, (4,), 3, False),
+    "frozen": (WithBuffer, (4,), 1, False),
+    "untraceable": (Untraceable, (4,), 2, False),
+    "linear attention": (LinearAttention, (3, 4), 3, True),
+    "batch norm of data": (lambda: nn.Sequential(nn.BatchNorm1d(4), nn.ReLU(), linear(4, 1)), (4,), 2, False),
+    "layer norm without eps": (lambda: nn.Sequential(linear(4, 5), nn.LayerNorm(5, eps=0.0), linear(5, 1)), (4,), 2, 0),
+    "weight norm": (lambda: nn.utils.parametrizations.weight_norm(linear(4, 1)), (4,), 1, False),
+}
+
+
+@pytest.fixture(params=MODULES)
+def case(request):
+    torch.manual_seed(0)
+    build, shape, degree, smooth = MODULES[request.param]
+    model = from_module(build(), shape)
+    generator = np.random.default_rng(3)
+    theta = torch.from_numpy(generator.standard_normal(model.num_parameters))
+    return model, theta, torch.from_numpy(generator.standard_normal((4, *shape))), degree, smooth, request.param
+
+
+def test_degree_smoothness_and_structure(case):
+    model, _, _, degree, smooth, name = case
+    assert (model.degree, model.smooth) == (degree, smooth)
+    assert model.vectorized == (name != "untraceable")
+    assert verify_model(model, seed=5) < 1e-9
+
+
+def test_values_and_products_match_torch_func(case):
+    model, theta, X, *_ = case
+    linearization = model.linearize(theta, X)
+    jacobian = jacrev(lambda point: model.forward(point, X))(theta)
+    generator = torch.Generator().manual_seed(1)
+    vector = torch.randn(theta.numel(), generator=generator, dtype=torch.float64)
+    weights = torch.randn(4, generator=generator, dtype=torch.float64)
+    weights[1] = 0.0
+    torch.testing.assert_close(linearization.values, model.forward(theta, X), rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(linearization.jacobian(), jacobian, rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(linearization.apply(vector), jacobian @ vector, rtol=EXACT, atol=1e-11)
+    torch.testing.assert_close(linearization.adjoint(weights), jacobian.T @ weights, rtol=EXACT, atol=1e-11)
+    torch.testing.assert_close(linearization.gram(), jacobian @ jacobian.T, rtol=EXACT, atol=1e-11)
+    second = torch.autograd.functional.hessian(lambda point: weights @ model.trace(point, X)[0], theta)
+    torch.testing.assert_close(linearization.hessian_vector(weights, vector), second @ vector, rtol=EXACT, atol=1e-10)
+    step = 1e-6
+    plus, minus = (model.linearize(theta + sign * step * vector, X).adjoint(weights) for sign in (1, -1))
+    assert (second @ vector - (plus - minus) / (2 * step)).norm() < FINITE_DIFFERENCE * (1.0 + second.norm())
+    assert not linearization.hessian_vector(0 * weights, vector).any()
+
+
+def test_batches_modules_and_states_agree(case):
+    model, theta, X, *_ = case
+    batch = torch.stack([theta, 2.0 * theta, -theta])
+    expected = torch.stack([model.forward(row, X) for row in batch])
+    torch.testing.assert_close(model.forward(batch, X), expected, rtol=EXACT, atol=EXACT)
+    module = model.to_module(theta.numpy())
+    torch.testing.assert_close(module(X), expected[0], rtol=EXACT, atol=EXACT)
+    assert np.array_equal(model.from_state(module.state_dict()), theta.numpy())
+    assert model.fan_in().shape == (model.num_parameters,)
+    assert from_module(module, model.input_shape).degree == model.degree
+
+
+def test_chunks_of_the_gram_matrix_agree(case, monkeypatch):
+    model, theta, X, *_ = case
+    whole = model.linearize(theta, X).gram()
+    monkeypatch.setattr(module_linearization, "MEMORY", 8.0 * model.num_parameters * 3)
+    torch.testing.assert_close(model.linearize(theta, X).gram(), whole, rtol=EXACT, atol=1e-11)
+
+
+def test_kinks_are_rows_with_the_gradients_of_the_preactivations(case):
+    model, theta, X, *_ = case
+    linearization = model.linearize(theta, X)
+    kinks = linearization.kinks()
+    assert len(kinks) == 4 * sum(model.rectifiers.units)
+    if not len(kinks):
+        return
+    extended = linearization.with_kinks(kinks)
+    torch.testing.assert_close(extended.values[4:], kinks.values, rtol=EXACT, atol=EXACT)
+    rows = extended.jacobian()[4:]
+    torch.testing.assert_close(rows.norm(dim=1), kinks.gradient_norms, rtol=EXACT, atol=EXACT)
+    step = 1e-5
+    vector = torch.from_numpy(np.random.default_rng(4).standard_normal(theta.numel()))
+    after, before = (model.linearize(theta + sign * step * vector, X).with_kinks(kinks).values for sign in (1, -1))
+    same = torch.sign(after) == torch.sign(before)
+    slopes = (after - before) / (2 * step)
+    torch.testing.assert_close(slopes[same], extended.apply(vector)[same], rtol=FINITE_DIFFERENCE, atol=1e-5)
+
+
+def test_products_of_extended_rows(case):
+    model, theta, X, *_ = case
+    linearization = model.linearize(theta, X)
+    kinks = linearization.kinks()
+    if not len(kinks):
+        with pytest.raises(InputError):
+            model.generalized_adjoint(theta, X, torch.ones(4).double(), kinks, torch.ones(1).double())
+        return
+    kinks = kinks.select(torch.tensor([len(kinks) - 1, 0, len(kinks) // 2]))
+    extended = linearization.with_kinks(kinks)
+    jacobian = extended.jacobian()
+    generator = torch.Generator().manual_seed(1)
+    weights = torch.randn(7, generator=generator, dtype=torch.float64)
+    weights[2] = 0.0
+    vector = torch.randn(theta.numel(), generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(extended.adjoint(weights), jacobian.T @ weights, rtol=EXACT, atol=1e-11)
+    torch.testing.assert_close(extended.gram(), jacobian @ jacobian.T, rtol=EXACT, atol=1e-11)
+    step = 1e-6
+    plus, minus = (model.linearize(theta + s * step * vector, X).with_kinks(kinks) for s in (1, -1))
+    expected = (plus.adjoint(weights) - minus.adjoint(weights)) / (2 * step)
+    difference = (extended.hessian_vector(weights, vector) - expected).norm()
+    assert difference <= FINITE_DIFFERENCE * (1.0 + expected.norm())
+
+
+def test_coefficients_are_the_jumps_of_the_derivative():
+    """Across z = 0, grad f jumps by coefficient * grad z: measured on both sides of an exact kink."""
+    model = from_module(MODULES["functional"][0](), (4,))
+    generator = np.random.default_rng(0)
+    theta = torch.from_numpy(generator.standard_normal(model.num_parameters))
+    X = torch.from_numpy(generator.standard_normal((2, 4)))
+    kinks = model.linearize(theta, X).kinks()
+    for index in torch.nonzero(kinks.layers == 0)[:, 0].tolist():
+        kink = kinks.select(torch.tensor([index]))
+        at = theta.clone()
+        for _ in range(3):
+            row = model.linearize(at, X).with_kinks(kink)
+            gradient = row.jacobian()[2]
+            at -= row.values[2] * gradient / gradient.dot(gradient)
+        listed = model.linearize(at, X).kinks().select(torch.tensor([index]))
+        sample = int(kink.samples)
+        sides = [
+            model.linearize(at + sign * 1e-9 * gradient, X).jacobian()[sample] for sign in (1.0, -1.0)
+        ]
+        torch.testing.assert_close(sides[0] - sides[1], listed.coefficients * gradient, rtol=1e-6, atol=1e-7)
+        weights = torch.zeros(2, dtype=torch.float64)
+        weights[sample] = 1.0
+        left, right = model.rectifiers.slopes[0]
+        for slope, side in ((right, sides[0]), (left, sides[1])):
+            element = model.generalized_adjoint(at, X, weights, listed, torch.tensor([slope], dtype=torch.float64))
+            torch.testing.assert_close(element, side, rtol=1e-6, atol=1e-7)
+        middle = torch.tensor([0.5 * (left + right)], dtype=torch.float64)
+        mean = model.generalized_adjoint(at, X, weights, listed, middle)
+        torch.testing.assert_close(mean, 0.5 * (sides[0] + sides[1]), rtol=1e-6, atol=1e-7)
+        with pytest.raises(InputError, match="slopes"):
+            model.generalized_adjoint(at, X, weights, listed, torch.tensor([1.5], dtype=torch.float64))
+
+
+def test_a_mlp_matches_its_closed_form():
+    model = from_module(nn.Sequential(linear(2, 3), nn.ReLU(), linear(3, 1)))
+    theta = np.array([1.0, 0.0, 0.0, 1.0, -1.0, -1.0, 2.0, 3.0, 5.0])
+    assert np.array_equal(model(theta, [[1.0, 2.0], [-1.0, -2.0]]), [2.0 + 6.0, 15.0])
+    kinks = model.linearize(torch.from_numpy(theta), torch.tensor([[1.0, 2.0]]).double()).kinks()
+    assert kinks.values.tolist() == [1.0, 2.0, -3.0]
+    assert kinks.coefficients.tolist() == [2.0, 3.0, 5.0]
+    assert np.allclose(kinks.gradient_norms, np.sqrt(5.0))
+    assert model.fan_in().tolist() == [2.0] * 6 + [3.0] * 3
+
+
+OFFENDERS = {
+    "bias": (lambda: nn.Sequential(linear(4, 5), nn.ReLU(), nn.Linear(5, 1)), r"submodule '2' \(Linear\) has a bias"),
+    "convolution bias": (
+        lambda: nn.Sequential(
+            nn.Unflatten(1, (1, 4)), nn.Conv1d(1, 2, 2), nn.Conv1d(2, 2, 2), nn.Flatten(), linear(4, 1)
+        ),
+        r"submodule '2' \(Conv1d\) has a bias, .* degree 2",
+    ),
+    "residual": (
+        lambda: nn.Sequential(linear(4, 4), Residual(nn.Identity()), linear(4, 1)),
+        r"submodule '1' \(Residual\) adds terms of different degree \(operation add on degrees 3 and 1\)",
+    ),
+    "softmax": (
+        lambda: nn.Sequential(linear(4, 5), nn.Softmax(1), linear(5, 1)),
+        r"submodule '1' \(Softmax\) is not homogeneous: a softmax .* degree 1",
+    ),
+    "layer norm": (
+        lambda: nn.Sequential(linear(4, 5), nn.LayerNorm(5), linear(5, 1)),
+        r"submodule '1' \(LayerNorm\) has eps = 1e-05",
+    ),
+    "tiny eps": (
+        lambda: nn.Sequential(linear(4, 5), nn.LayerNorm(5, eps=1e-14, bias=False), linear(5, 1)),
+        r"submodule '1' \(LayerNorm\) has eps = 1e-14",
+    ),
+    "root mean square norm": (
+        lambda: nn.Sequential(linear(4, 5), nn.RMSNorm(5), linear(5, 1)), r"\(RMSNorm\) has eps at machine precision",
+    ),
+    "batch norm": (
+        lambda: nn.Sequential(linear(4, 5), nn.BatchNorm1d(5), linear(5, 1)),
+        r"submodule '1' \(BatchNorm1d\) has a bias",
+    ),
+    "trained batch norm": (
+        lambda: trained(nn.Sequential(linear(4, 5), nn.BatchNorm1d(5, affine=False), linear(5, 1))),
+        r"submodule '1' \(BatchNorm1d\) has a running mean",
+    ),
+    "gelu": (lambda: nn.Sequential(linear(4, 5), nn.GELU(), linear(5, 1)), r"submodule '1' \(GELU\)"),
+    "tanh": (lambda: nn.Sequential(linear(4, 5), nn.Tanh(), linear(5, 1)), r"submodule '1' \(Tanh\) .* saturates"),
+    "relu6": (lambda: nn.Sequential(linear(4, 5), nn.ReLU6(), linear(5, 1)), r"\(ReLU6\).* clamp at a fixed level"),
+    "trainable slope": (lambda: nn.Sequential(linear(4, 5), nn.PReLU(), linear(5, 1)), r"\(PReLU\).* trainable slope"),
+    "functional": (
+        lambda: FunctionalSigmoid(),
+        r"module itself \(FunctionalSigmoid\), outside its submodules, .* a sigmoid saturates",
+    ),
+}
+
+
+class FunctionalSigmoid(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = linear(4, 3), linear(3, 1)
+
+    def forward(self, x):
+        return self.head(torch.sigmoid(self.body(x)))
+
+
+def trained(module):
+    module(torch.randn(8, 4) + 1.0)
+    return module
+
+
+@pytest.mark.parametrize("name", OFFENDERS)
+def test_the_submodule_at_fault_is_named(name):
+    torch.manual_seed(1)
+    build, message = OFFENDERS[name]
+    with pytest.raises(HomogeneityError, match=message):
+        from_module(build(), (4,))
+
+
+def test_attention_is_named_inside_a_transformer():
+    layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+    module = nn.Sequential(layer, nn.Flatten(), linear(12, 1))
+    with pytest.raises(HomogeneityError, match=r"'0.self_attn' \(MultiheadAttention\) .* a softmax .* degree 2"):
+        from_module(module, (3, 4))
+
+
+def test_the_diagnosis_leaves_the_module_usable():
+    module = nn.Sequential(linear(4, 5), nn.LayerNorm(5), linear(5, 1))
+    with pytest.raises(HomogeneityError):
+        from_module(module, (4,))
+    assert module[1].eps == 1e-5
+    assert not module[0]._forward_hooks
+
+
+def test_estimated_norms_are_close_and_the_nearest_exact(monkeypatch):
+    torch.manual_seed(0)
+    model = from_module(nn.Sequential(linear(4, 8), nn.ReLU(), linear(8, 6), nn.ReLU(), linear(6, 1)))
+    theta, X = torch.from_numpy(model.initialize(0)), torch.randn(10, 4, dtype=torch.float64)
+    exact = model.linearize(theta, X).kinks()
+    monkeypatch.setattr(module_linearization, "EXACT_NUMBERS", 0.0)
+    estimated = model.linearize(theta, X).kinks()
+    assert len(exact) == 140 > module_linearization.EXACT_NORMS
+    active = exact.gradient_norms > 0
+    ratio = estimated.gradient_norms[active] / exact.gradient_norms[active]
+    assert 0.5 < float(ratio.min()) <= float(ratio.max()) < 1.6
+    assert int((ratio - 1.0).abs().lt(EXACT).sum()) >= 60
+
+
+def test_linear_and_smooth_modules_have_no_kinks():
+    model = from_module(Power(1), (3,))
+    linearization = model.linearize(torch.ones(3).double(), torch.ones(2, 3).double())
+    assert (model.degree, len(linearization.kinks())) == (1.0, 0)
+    assert not linearization.hessian_vector(torch.ones(2).double(), torch.ones(3).double()).any()
+
+
+def test_operations_without_listed_kinks_are_reported():
+    module = nn.Sequential(nn.Conv2d(1, 2, 3, bias=False), nn.MaxPool2d(2), nn.Flatten(), linear(8, 1))
+    model = from_module(module, (1, 6, 6))
+    assert not model.smooth
+    assert model.nonsmooth_operations == ("max_pool2d_with_indices",)
+
+
+def test_the_users_module_is_left_alone():
+    module = nn.Sequential(linear(3, 2), nn.ReLU(), nn.Dropout(), linear(2, 1)).train()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    model = from_module(module)
+    assert module.training
+    assert module[0].weight.dtype == torch.float32
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    flat = torch.cat([value.double().reshape(-1) for value in before.values()]).numpy()
+    assert np.array_equal(model.from_state(module.state_dict()), flat)
+
+
+def test_states_that_do_not_fit_are_refused():
+    model = from_module(WithBuffer(), (4,))
+    state = model.to_module(np.ones(model.num_parameters)).state_dict()
+    with pytest.raises(InputError, match="state must be a state dictionary"):
+        model.from_state({"body.weight": state["body.weight"]})
+    with pytest.raises(InputError, match=r"state\['shift'\] must be the model's frozen tensor"):
+        model.from_state(state | {"shift": state["shift"] + 1.0})
+    with pytest.raises(InputError, match=r"of shape \(3, 4\)"):
+        model.from_state(state | {"body.weight": torch.ones(4, 3)})
+    with pytest.raises(InputError, match="finite"):
+        model.from_state(state | {"body.weight": torch.full((3, 4), torch.nan)})
+    model = from_module(tied())
+    state = model.to_module(np.ones(model.num_parameters)).state_dict()
+    with pytest.raises(InputError, match="tied"):
+        model.from_state(state | {"2.weight": 2.0 * state["2.weight"]})
+
+
+class Function(nn.Module):
+    """f(x) = function(theta, x) with theta of shape (3,)."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.weight, self.function = nn.Parameter(torch.ones(3)), function
+
+    def forward(self, x):
+        return self.function(self.weight, x)
+
+
+BAD = {
+    "two outputs": (nn.Linear(3, 2, bias=False), "one output a sample"),
+    "no parameters": (nn.Flatten(), "trainable parameters"),
+    "uninitialized": (nn.LazyLinear(1), "initialized parameters"),
+    "no module": (lambda x: x, "torch.nn.Module"),
+    "batch mean": (Function(lambda w, x: (x - x.mean(0)) @ w), "each sample by itself"),
+    "noise": (Function(lambda w, x: x @ w * torch.rand(())), "without randomness"),
+    "single precision": (Function(lambda w, x: x.float() @ w.float()), "float64"),
+    "wrong width": (nn.Linear(4, 1, bias=False), "accepts X of shape"),
+    "degree zero": (Function(lambda w, x: x @ (w / w.norm())), "degree above 0"),
+    "vanishing": (Function(lambda w, x: 0 * (x @ w)), "vanished"),
+    "detached": (Function(lambda w, x: (x @ w) * w.detach().norm()), "differs from r f"),
+    "straight through": (Function(lambda w, x: x @ (w + (w.sign() * w.norm() - w).detach())), "differs from r f"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_unsuitable_modules_are_refused(name):
+    module, message = BAD[name]
+    with pytest.raises(InputError, match=message):
+        from_module(module, (3,))
+
+
+def test_an_input_shape_is_inferred_or_asked_for():
+    assert from_module(linear(3, 1)).input_shape == (3,)
+    assert from_module(cnn(), X=np.ones((2, 1, 6, 6))).input_shape == (1, 6, 6)
+    with pytest.raises(InputError, match="input_shape must be given"):
+        from_module(cnn())
+    with pytest.raises(InputError, match="X must be"):
+        from_module(linear(3, 1), (3,), X=np.ones((2, 4)))
