@@ -13,7 +13,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.set-up
 PACKAGES := margin_projection figures
-PIP := $(RUN) -m pip --disable-pip-version-check --quiet
+# Twice quiet: errors alone.
+PIP := $(RUN) -m pip --disable-pip-version-check --quiet --quiet
 
 # Pictures need no display; the workers share the cores, so each keeps to one thread.
 test: export MPLBACKEND := Agg
