@@ -1,4 +1,7 @@
-"""Global projection onto several diagonal quadratic constraints, <q_i, theta^2> >= b_i or = b_i, by hidden convexity."""
+"""Global projection onto several diagonal quadratic constraints, <q_i, theta^2> >= b_i or = b_i.
+
+By hidden convexity.
+"""
 
 from __future__ import annotations
 
@@ -79,9 +82,9 @@ def _solution(
 ) -> Solution:
     """Points with signs, the bound re-verified from the multipliers, and the status they justify."""
     system = problem.system
-    t, l = polished[0]
+    t, weights = polished[0]
     ones = np.ones(len(Q))
-    multipliers = 0.5 * l / program.row_norms
+    multipliers = 0.5 * weights / program.row_norms
     lower_bound = quadratic_lower_bound(z, Q, ones, system.offsets, system.is_equality, multipliers)
     distance = program.unit * float(np.linalg.norm(t - program.z))
     gap = distance - lower_bound

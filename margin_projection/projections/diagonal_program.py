@@ -42,9 +42,7 @@ class DiagonalProgram:
         norms = np.where(norms > 0.0, norms, 1.0)
         unit = max(float(np.abs(start).max()), float(np.sqrt(np.abs(b / norms).max())))
         unit = unit if unit > 0.0 else 1.0
-        return DiagonalProgram(
-            np.abs(start) / unit, Q / norms[:, None], b / norms / unit**2, is_equality, unit, norms
-        )
+        return DiagonalProgram(np.abs(start) / unit, Q / norms[:, None], b / norms / unit**2, is_equality, unit, norms)
 
     def violation(self, s: np.ndarray) -> float:
         """The largest violation at s, in scaled units."""
@@ -57,7 +55,10 @@ class DiagonalProgram:
 
 
 def solve_conic(program: DiagonalProgram) -> tuple[np.ndarray, np.ndarray] | None:
-    """(s, l) to about 1e-9 by Clarabel, with l the multipliers of Q s >= b; None where it reports no solution."""
+    """(s, weights) to about 1e-9 by Clarabel, with weights the multipliers of Q s >= b.
+
+    None where it reports no solution.
+    """
     p, moved = program.z.size, np.flatnonzero(program.z > 0.0)
     equal, unequal = np.flatnonzero(program.is_equality), np.flatnonzero(~program.is_equality)
     order = np.concatenate([equal, unequal])
@@ -79,9 +80,9 @@ def solve_conic(program: DiagonalProgram) -> tuple[np.ndarray, np.ndarray] | Non
     s, dual = np.array(result.x[:p]), np.array(result.z[:n])
     if not solved or not (np.isfinite(s).all() and np.isfinite(dual).all()):
         return None
-    l = np.empty(n)
-    l[order] = dual
-    return np.maximum(s, 0.0), l
+    weights = np.empty(n)
+    weights[order] = dual
+    return np.maximum(s, 0.0), weights
 
 
 def _settings() -> clarabel.DefaultSettings:
@@ -101,15 +102,17 @@ def least_violation(program: DiagonalProgram) -> np.ndarray:
     return np.zeros(p) if result.x is None else np.maximum(result.x[:p], 0.0)
 
 
-def face_vertices(program: DiagonalProgram, s: np.ndarray, l: np.ndarray, seed: int, rounds: int = 6) -> list[np.ndarray]:
+def face_vertices(
+    program: DiagonalProgram, s: np.ndarray, weights: np.ndarray, seed: int, rounds: int = 6
+) -> list[np.ndarray]:
     """Vertices of the optimal face, several only where it is more than a point.
 
     Coordinates with z_j > 0 are unique by strict convexity, so the face is a polyhedron in the coordinates with z_j = 0
     and a reduced cost of 0. It is a point where the active columns are independent; otherwise linear programs in
     ``rounds`` random directions and their negatives measure it.
     """
-    free = np.flatnonzero((program.z == 0.0) & (1.0 - l @ program.Q <= _ACTIVE * (1.0 + np.abs(l).sum())))
-    tight = program.is_equality | (l > _ACTIVE * (1.0 + np.abs(l).max(initial=0.0)))
+    free = np.flatnonzero((program.z == 0.0) & (1.0 - weights @ program.Q <= _ACTIVE * (1.0 + np.abs(weights).sum())))
+    tight = program.is_equality | (weights > _ACTIVE * (1.0 + np.abs(weights).max(initial=0.0)))
     columns = program.Q[np.ix_(tight, free)]
     if free.size == 0 or (columns.size and np.linalg.matrix_rank(columns, tol=1e-7) == free.size):
         return [s]
@@ -119,9 +122,7 @@ def face_vertices(program: DiagonalProgram, s: np.ndarray, l: np.ndarray, seed: 
     reach = program.Q[:, free] @ s[free]
     sides = np.vstack([-program.Q[np.ix_(~program.is_equality, free)], columns, -columns])
     slack = 1e-10 + np.abs(reach - right)
-    limits = np.concatenate(
-        [-(right - slack)[~program.is_equality], (right + slack)[tight], -(right - slack)[tight]]
-    )
+    limits = np.concatenate([-(right - slack)[~program.is_equality], (right + slack)[tight], -(right - slack)[tight]])
     corners = _extremes(sides, limits, free.size, seed, rounds)
     width = max((float(np.abs(corner - other).max()) for corner in corners for other in corners), default=0.0)
     if width <= _FACE_WIDTH * (1.0 + float(s.max())):
@@ -147,15 +148,17 @@ def _extremes(sides: np.ndarray, limits: np.ndarray, size: int, seed: int, round
     return corners
 
 
-def polish(program: DiagonalProgram, s: np.ndarray, l: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(t, l) with t = sqrt(s), to rounding: Newton on the KKT system, its active set revised a few times."""
-    reduced = 1.0 - l @ program.Q
+def polish(program: DiagonalProgram, s: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(t, weights) with t = sqrt(s), to rounding: Newton on the KKT system, its active set revised a few times."""
+    reduced = 1.0 - weights @ program.Q
     support = (program.z > 0.0) | ((s > 1e-9) & (s > 1e-3 * reduced))
     slack = program.Q @ s - program.b
-    active = program.is_equality | (l > np.maximum(slack, 0.0)) & (l > 1e-9 * (1.0 + l.max(initial=0.0)))
-    best = (np.sqrt(s), np.where(active, l, 0.0))
+    active = program.is_equality | (weights > np.maximum(slack, 0.0)) & (
+        weights > 1e-9 * (1.0 + weights.max(initial=0.0))
+    )
+    best = (np.sqrt(s), np.where(active, weights, 0.0))
     for _ in range(6):
-        t, multipliers = _newton(program, np.sqrt(s), l, support, active)
+        t, multipliers = _newton(program, np.sqrt(s), weights, support, active)
         best = min(best, (t, multipliers), key=lambda pair: _kkt_error(program, *pair))
         added = ~active & (program.Q @ t**2 - program.b < -1e-13)
         dropped = active & ~program.is_equality & (multipliers < 0.0)
@@ -166,26 +169,26 @@ def polish(program: DiagonalProgram, s: np.ndarray, l: np.ndarray) -> tuple[np.n
 
 
 def _newton(
-    program: DiagonalProgram, t: np.ndarray, l: np.ndarray, support: np.ndarray, active: np.ndarray
+    program: DiagonalProgram, t: np.ndarray, weights: np.ndarray, support: np.ndarray, active: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Newton's method for (1 - Q^T l)_j t_j = z_j on the support and (Q t^2)_i = b_i on the active rows."""
-    t, l = np.where(support, t, 0.0), np.where(active, l, 0.0)
-    best, error = (t, l), np.inf
+    """Newton's method for (1 - Q^T weights)_j t_j = z_j on the support and (Q t^2)_i = b_i on the active rows."""
+    t, weights = np.where(support, t, 0.0), np.where(active, weights, 0.0)
+    best, error = (t, weights), np.inf
     for _ in range(25):
-        curvature = 1.0 - l @ program.Q
+        curvature = 1.0 - weights @ program.Q
         first = (curvature * t - program.z)[support]
         second = 0.5 * (program.Q @ t**2 - program.b)[active]
         size = max(np.abs(first).max(initial=0.0), np.abs(second).max(initial=0.0))
-        if not np.isfinite(size) or size >= 0.9 * error and size < 1e-12:
+        if not np.isfinite(size) or (size >= 0.9 * error and size < 1e-12):
             break
         if size < error:
-            best, error = (t.copy(), l.copy()), size
+            best, error = (t.copy(), weights.copy()), size
         if size == 0.0:
             break
         coupling = program.Q[np.ix_(active, support)] * t[support]
         step = _solve_kkt(curvature[support], coupling, first, second)
         t[support] += step[: first.size]
-        l[active] += step[first.size :]
+        weights[active] += step[first.size :]
     return np.abs(best[0]), best[1]
 
 
@@ -203,10 +206,10 @@ def _solve_kkt(diagonal: np.ndarray, coupling: np.ndarray, first: np.ndarray, se
     return np.linalg.lstsq(matrix, right, rcond=1e-10)[0]
 
 
-def _kkt_error(program: DiagonalProgram, t: np.ndarray, l: np.ndarray) -> float:
+def _kkt_error(program: DiagonalProgram, t: np.ndarray, weights: np.ndarray) -> float:
     """The largest KKT residual, in scaled units."""
-    curvature = 1.0 - l @ program.Q
+    curvature = 1.0 - weights @ program.Q
     slack = program.Q @ t**2 - program.b
     stationarity = np.abs(curvature * t - program.z).max()
-    complementarity = np.where(program.is_equality, 0.0, np.maximum(np.abs(l * slack), -l)).max()
+    complementarity = np.where(program.is_equality, 0.0, np.maximum(np.abs(weights * slack), -weights)).max()
     return float(max(stationarity, complementarity, program.violation(t**2), np.maximum(-curvature, 0.0).max()))

@@ -27,8 +27,8 @@ class Spectrum:
     """Eigenvalues (p,) and eigenvectors (columns of (p, p); None for the standard basis) of a symmetric matrix.
 
     Eigenvalues of a dense matrix that agree to rounding with the largest or the smallest one are made equal to it, and
-    those that are 0 to rounding are made 0. ``resolution`` is the relative size of a component below which rounding made
-    it (0 in the standard basis, where everything is exact).
+    those that are 0 to rounding are made 0. ``resolution`` is the relative size of a component below which rounding
+    made it (0 in the standard basis, where everything is exact).
     """
 
     values: Tensor
@@ -122,7 +122,9 @@ def secular_batch(
         for column, values in zip(columns, _fields(raised, sign), strict=True):
             column[rows] = values
     points = torch.where((inside | ~found)[:, None], starts, spectrum.restore(columns[0]))
-    return SecularBatch(points, *columns[1:3], inside, *columns[3:], residuals > 0.0, found)
+    _, multipliers, lower_bounds, hard, radius, ambiguous = columns
+    raised = residuals > 0.0
+    return SecularBatch(points, multipliers, lower_bounds, inside, hard, radius, ambiguous, raised, found)
 
 
 def _is_empty(values: Tensor, bound: float) -> bool:
@@ -177,10 +179,8 @@ def _solution(problem: ProjectionProblem, form: Tensor, spectrum: Spectrum, batc
     system, start = problem.system, problem.start
     distance = float(torch.linalg.vector_norm(batch.points[0] - start))
     multipliers = torch.where(torch.isfinite(batch.multipliers), batch.multipliers, 0.0)
-    arguments = (each.detach().cpu().numpy() for each in (start, form[None]))
-    verified = quadratic_lower_bound(
-        *arguments, [1.0], system.offsets, system.is_equality, multipliers.cpu().numpy()
-    )
+    raw_start, raw_form, raw_multipliers = (each.detach().cpu().numpy() for each in (start, form[None], multipliers))
+    verified = quadratic_lower_bound(raw_start, raw_form, [1.0], system.offsets, system.is_equality, raw_multipliers)
     lower_bound = verified if bool(torch.isfinite(batch.multipliers)[0]) else float(batch.lower_bounds[0])
     points, evidence = _all_minimizers(spectrum, start, batch)
     worst = float(system.violation_values(system.constraint_values(batch.points[0])).max())
@@ -214,7 +214,9 @@ def _is_complete(spectrum: Spectrum, start: Tensor, batch: SecularBatch) -> bool
     return int(top.sum()) == 1 and not bool(component.any())
 
 
-def _all_minimizers(spectrum: Spectrum, start: Tensor, batch: SecularBatch) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
+def _all_minimizers(
+    spectrum: Spectrum, start: Tensor, batch: SecularBatch
+) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
     """The chosen minimizer and, in the hard case, the others (representatives of a sphere)."""
     evidence: dict[str, Any] = {"hard_case": bool(batch.hard[0]), "multiplier": float(batch.multipliers[0])}
     if not bool(batch.hard[0]):
@@ -233,7 +235,10 @@ def _all_minimizers(spectrum: Spectrum, start: Tensor, batch: SecularBatch) -> t
 
 
 def _not_found(problem: ProjectionProblem, form: Tensor, bound: float, is_equality: bool) -> Solution:
-    """No eigenvalue of the needed sign: emptiness is proved in exact arithmetic, or the set is only reported not found."""
+    """No eigenvalue of the needed sign: emptiness is proved in exact arithmetic.
+
+    Or the set is only reported not found.
+    """
     sign = 1.0 if bound > 0.0 or not is_equality else -1.0
     proved = bound != 0.0 and _is_negative_semidefinite(sign * form)
     evidence = {"claim": f"{'+' if sign > 0 else '-'}A has no positive eigenvalue, so the form never reaches {bound}"}

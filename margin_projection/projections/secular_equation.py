@@ -1,8 +1,8 @@
 """The secular equation of one quadratic constraint, solved for a batch of starts to full double precision.
 
 Minimizing ||theta - start||^2 subject to theta^T A theta >= b (or = b) is a generalised trust-region problem. By the
-S-lemma (More 1993, "Generalizations of the trust region problem", Theorem 3.2), a feasible theta is a *global* minimizer
-if and only if some l (l >= 0 for >=) has (I - l A) theta = start, I - l A positive semidefinite and l (theta^T A theta
+S-lemma (More 1993, "Generalizations of the trust region problem", Theorem 3.2), a feasible theta is a *global*
+minimizer if and only if some l (l >= 0 for >=) has (I - l A) theta = start, I - l A positive semidefinite and l (theta^T A theta
 - b) = 0. In the eigenbasis of A, with eigenvalues a_j, theta_j = start_j / (1 - l a_j).
 
 To raise theta^T A theta to b > start^T A start, put 1 / l = S (k + w) with w > 0: S = max a_j and k = 1 where A has a
@@ -113,10 +113,8 @@ def _solve(scaled: _Scaled) -> tuple[Tensor, Tensor]:
     tiny = norms < _NEGLIGIBLE
     rest = torch.where(scaled.top & tiny[:, None], 0.0, scaled.starts)
     zero = torch.zeros_like(norms)
-    if scaled.shift:
-        small = tiny & (_increase(scaled, rest, zero)[0] <= scaled.residuals)
-    else:
-        small = scaled.targets >= 0.0
+    reachable = _increase(scaled, rest, zero)[0] <= scaled.residuals
+    small = tiny & reachable if scaled.shift else scaled.targets >= 0.0
     low, high, offset = _bracket(scaled, rest, torch.where(tiny, 0.0, norms))
     w = _newton(scaled, rest, low, high, offset, small)
     return torch.where(small, 0.0, w), small
@@ -189,9 +187,7 @@ def _move(scaled: _Scaled, w: Tensor) -> Tensor:
     return torch.where(scaled.starts == 0.0, 0.0, scaled.starts * factor)
 
 
-def _free_component(
-    scaled: _Scaled, w: Tensor, small: Tensor, direction: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _free_component(scaled: _Scaled, w: Tensor, small: Tensor, direction: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Points (B, p) with the top component of rows with w = 0 filled in; its norm; whether rounding decides it."""
     rest = torch.where(scaled.top, 0.0, scaled.starts)
     moved = torch.where(small[:, None], rest / torch.where(scaled.top, 1.0, scaled.gaps), 0.0)
@@ -205,7 +201,10 @@ def _free_component(
 
 
 def _direction(starts: Tensor, top: Tensor, choice: Tensor) -> Tensor:
-    """(B, p) unit vectors along the top component of the start, however small; along +- the first top axis where it is 0."""
+    """(B, p) unit vectors along the top component of the start, however small.
+
+    Along +- the first top axis where it is 0.
+    """
     tops = torch.where(top, starts, 0.0)
     size = tops.abs().amax(1, keepdim=True)
     first = torch.nn.functional.one_hot(top.to(torch.int8).argmax(), top.numel()).to(tops)
@@ -217,8 +216,8 @@ def _direction(starts: Tensor, top: Tensor, choice: Tensor) -> Tensor:
 def _lower_bounds(scaled: _Scaled, w: Tensor, points: Tensor) -> Tensor:
     """sqrt of the dual value (R - sum_j r_j start_j^2 q_j) / (k + w), its rounding error subtracted; see the module.
 
-    Where no multiplier exists (k = w = 0: b = 0 and no positive eigenvalue), every feasible point vanishes where a_j < 0,
-    and the bound is the norm of the start there.
+    Where no multiplier exists (k = w = 0: b = 0 and no positive eigenvalue), every feasible point vanishes where a_j <
+    0, and the bound is the norm of the start there.
     """
     inverse = 1.0 / (scaled.gaps + w[:, None])
     finite = torch.where(torch.isfinite(inverse) & (scaled.starts.abs() > _NEGLIGIBLE), inverse, 0.0)

@@ -1,4 +1,7 @@
-"""Projection onto several dense quadratic constraints, with a certified semidefinite lower bound (Shor's relaxation)."""
+"""Projection onto several dense quadratic constraints.
+
+With a certified semidefinite lower bound (Shor's relaxation).
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,9 @@ def project_semidefinite(problem: ProjectionProblem) -> Solution:
         ValueError: `fits` is false.
     """
     if not fits(problem):
-        raise ValueError(f"semidefinite relaxation needs a quadratic model, p <= 100 and n <= 400, not {problem.system!r}")
+        raise ValueError(
+            f"semidefinite relaxation needs a quadratic model, p <= 100 and n <= 400, not {problem.system!r}"
+        )
     program, unit = _program(problem)
     if program.violation(program.start) == 0.0:
         return _inside(problem)
@@ -66,7 +71,9 @@ def _program(problem: ProjectionProblem) -> tuple[QuadraticProgram, float]:
     A, norms = _signed_forms(problem)
     start = problem.start.detach().cpu().numpy()
     unit = max(float(np.abs(start).max()), float(np.sqrt(np.abs(system.offsets / norms).max()))) or 1.0
-    scaled = QuadraticProgram(start / unit, A / norms[:, None, None], system.offsets / norms / unit**2, system.is_equality)
+    scaled = QuadraticProgram(
+        start / unit, A / norms[:, None, None], system.offsets / norms / unit**2, system.is_equality
+    )
     return scaled, unit
 
 
@@ -102,21 +109,21 @@ def _solution(
     unit: float,
 ) -> Solution:
     """The best point with the best of two verified bounds: from the relaxation's and from its own multipliers."""
-    theta, l = feasible[0]
+    theta, weights = feasible[0]
     A, norms = _signed_forms(problem)
     arguments = (problem.start.cpu().numpy(), A, np.ones(len(A)), problem.system.offsets, program.is_equality)
-    bounds = [(quadratic_lower_bound(*arguments, 0.5 * each / norms), each) for each in (dual, l)]
+    bounds = [(quadratic_lower_bound(*arguments, 0.5 * each / norms), each) for each in (dual, weights)]
     lower_bound, best_dual = max(bounds, key=lambda pair: pair[0])
     distance = unit * float(np.linalg.norm(theta - program.start))
     certified = distance - lower_bound <= _RELATIVE_GAP * distance and program.violation(theta) <= 1e-11
-    points, complete = _minimizers(program, feasible, l, certified)
+    points, complete = _minimizers(program, feasible, weights, certified)
     device = problem.start.device
-    convex, smallest = _second_order(program, theta, l)
+    convex, smallest = _second_order(program, theta, weights)
     status = Status.GLOBAL if certified else (Status.LOCAL if convex else Status.STATIONARY)
     evidence: dict[str, Any] = {"dual_multipliers": (0.5 * best_dual / norms).tolist(), "least_curvature": smallest}
     return Solution(
         points=tuple(torch.as_tensor(unit * point, device=device) for point in points),
-        multipliers=torch.as_tensor(0.5 * l / norms, device=device),
+        multipliers=torch.as_tensor(0.5 * weights / norms, device=device),
         status=status,
         kind=CertificateKind.GLOBAL if certified else CertificateKind.LOCAL,
         lower_bound=lower_bound,
@@ -129,20 +136,21 @@ def _solution(
 
 
 def _minimizers(
-    program: QuadraticProgram, feasible: list[tuple[np.ndarray, np.ndarray]], l: np.ndarray, certified: bool
+    program: QuadraticProgram, feasible: list[tuple[np.ndarray, np.ndarray]], weights: np.ndarray, certified: bool
 ) -> tuple[list[np.ndarray], bool]:
     """All points found at the least distance, and whether they are provably all.
 
-    Every global minimizer solves (I - sum_i l_i A_i) theta = start for the optimal dual l: it is unique where that matrix
-    is definite; with a null space spanned by v there are at most the two roots along v of an active constraint.
+    Every global minimizer solves (I - sum_i l_i A_i) theta = start for the optimal dual weights: it is unique where
+    that matrix is definite; with a null space spanned by v there are at most the two roots along v of an active
+    constraint.
     """
     best = feasible[0][0]
-    values, vectors = np.linalg.eigh(program.curvature(l))
+    values, vectors = np.linalg.eigh(program.curvature(weights))
     candidates = [theta for theta, _ in feasible]
     null = int((values < 1e-6).sum())
     decisive = False
     if certified and null == 1 and (values.size == 1 or values[1] > 1e-4):
-        bends = np.where(np.abs(l) > 1e-6, np.einsum("p,npq,q->n", vectors[:, 0], program.A, vectors[:, 0]), 0.0)
+        bends = np.where(np.abs(weights) > 1e-6, np.einsum("p,npq,q->n", vectors[:, 0], program.A, vectors[:, 0]), 0.0)
         row = int(np.abs(bends).argmax())
         decisive = abs(bends[row]) > 1e-6
         if decisive:
@@ -158,20 +166,20 @@ def _minimizers(
     return points or [best], certified and (null == 0 or (decisive and len(points) == 2))
 
 
-def _second_order(program: QuadraticProgram, theta: np.ndarray, l: np.ndarray) -> tuple[bool, float | None]:
+def _second_order(program: QuadraticProgram, theta: np.ndarray, weights: np.ndarray) -> tuple[bool, float | None]:
     """Whether I - sum_i l_i A_i is positive semidefinite on the tangent space of the active rows; its least eigenvalue.
 
     The eigenvalue is None where the tangent space is {0}.
     """
-    active = program.is_equality | (np.abs(l) > 1e-9)
+    active = program.is_equality | (np.abs(weights) > 1e-9)
     gradients = program.A[active] @ theta
     _, sizes, rows = np.linalg.svd(gradients, full_matrices=True)
     rank = int((sizes > 1e-10 * sizes.max(initial=1.0)).sum())
     tangent = rows[rank:]
     if tangent.shape[0] == 0:
         return True, None
-    smallest = float(np.linalg.eigvalsh(tangent @ program.curvature(l) @ tangent.T)[0])
-    stationary = np.abs(program.curvature(l) @ theta - program.start).max() <= 1e-9
+    smallest = float(np.linalg.eigvalsh(tangent @ program.curvature(weights) @ tangent.T)[0])
+    stationary = np.abs(program.curvature(weights) @ theta - program.start).max() <= 1e-9
     return bool(stationary and smallest >= -1e-9), smallest
 
 
@@ -184,7 +192,9 @@ def _without_point(
     columns = np.unique(A.reshape(len(A), -1), axis=1)
     proof = prove_infeasible(columns, system.offsets, system.is_equality)
     point = min(tried, key=program.violation)
-    evidence = {} if proof is None else {"farkas": list(proof.farkas), "system": "{<A_i, Z> >= b_i (or = b_i)}, Z symmetric"}
+    evidence = (
+        {} if proof is None else {"farkas": list(proof.farkas), "system": "{<A_i, Z> >= b_i (or = b_i)}, Z symmetric"}
+    )
     return Solution(
         points=(torch.as_tensor(unit * point, device=problem.start.device),),
         multipliers=torch.zeros(len(A), dtype=torch.float64, device=problem.start.device),
