@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import daqp
 import numpy as np
 from scipy.linalg import qr
-from scipy.linalg.lapack import dpotrf, dpotrs, dpstrf
+from scipy.linalg.lapack import dpstrf
 from scipy.optimize import nnls
+
+from margin_projection.projections.active_set import gram_solver, refine
 
 _EPSILON = float(np.finfo(np.float64).eps)
 _ZERO_ROW = 1e-290  # squared norms below this belong to rows that vanish
-_WELL_CONDITIONED = 1e-4  # smallest Cholesky pivot (rows of unit norm) at which a factor is trusted as it is
 _UNBOUNDED = 1e30
-_MAX_CORRECTIONS = 30
 
 
 class DualQPStatus(enum.Enum):
@@ -77,8 +77,8 @@ def least_distance(
     multipliers, ray = solve_unit_rows(rows, unit_rhs, is_equality, warm_active)
     if multipliers is None:
         return _failure(gram, rhs, is_equality, None if ray is None else ray * inverse)
-    multipliers, active, optimal = _refine(unit_gram, unit_rhs, is_equality, multipliers)
-    multipliers = multipliers * (inverse * size)
+    best, active, optimal = refine(gram_solver(unit_gram, unit_rhs), is_equality, multipliers)
+    multipliers = best.multipliers * (inverse * size)
     status = DualQPStatus.OPTIMAL if optimal else DualQPStatus.FAILED
     return DualQPSolution(multipliers, active, gram @ multipliers - rhs, status)
 
@@ -109,7 +109,7 @@ def solve_unit_rows(
                 multipliers = candidate
     if multipliers is not None:
         return multipliers, None
-    return _solve_by_nonnegative_least_squares(rows, rhs, is_equality)
+    return solve_by_nonnegative_least_squares(rows, rhs, is_equality)
 
 
 def _solve_active_set(
@@ -135,7 +135,7 @@ def _independent(rows: np.ndarray, index: np.ndarray, dependence: float) -> np.n
     return index[order[: int((pivots > dependence).sum())]]
 
 
-def _solve_by_nonnegative_least_squares(
+def solve_by_nonnegative_least_squares(
     rows: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Lawson and Hanson's reduction: min ||R^T u||^2 + (rhs^T u - 1)^2 over u >= 0; residual 0 is a Farkas vector."""
@@ -165,76 +165,6 @@ def _factor(unit_gram: np.ndarray) -> np.ndarray:
     rows = np.zeros((unit_gram.shape[0], rank))
     rows[pivots - 1] = np.tril(factor[:, :rank])
     return rows
-
-
-def _refine(
-    gram: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray, start: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Solve the KKT system on the active set of ``start``; correct that set while signs or slacks are wrong."""
-    start = np.where(is_equality, start, np.maximum(start, 0.0))
-    best, best_error = start, np.inf
-    active = is_equality | (start > 0.0)
-    multipliers = start
-    for _ in range(_MAX_CORRECTIONS):
-        multipliers = _solve_active(gram, rhs, active, np.where(active, multipliers, 0.0))
-        slack = gram @ multipliers - rhs
-        tolerance = 64.0 * _EPSILON * (1.0 + float(np.abs(multipliers).sum()))
-        sign_errors = np.where(is_equality, 0.0, -multipliers)
-        slack_errors = np.where(active, np.abs(slack), -slack)
-        error = max(float(sign_errors.max()), float(slack_errors.max()))
-        if error < best_error:
-            best, best_error = multipliers, error
-        if error <= tolerance:
-            break
-        if sign_errors.max() > tolerance:
-            active[int(sign_errors.argmax())] = False
-        elif np.where(active, 0.0, slack_errors).max() > tolerance:
-            active[int(np.where(active, -np.inf, slack_errors).argmax())] = True
-        else:
-            break
-    best = np.where(is_equality, best, np.maximum(best, 0.0))
-    return _choose(gram, rhs, is_equality, best, start)
-
-
-def _choose(
-    gram: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray, refined: np.ndarray, original: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, bool]:
-    """The sign-correct candidate with the smaller KKT residual, its active set, and whether it is optimal."""
-    errors = [_kkt_error(gram, rhs, is_equality, candidate) for candidate in (refined, original)]
-    chosen = refined if errors[0] <= errors[1] else original
-    optimal = min(errors) <= 1e-10 * (1.0 + float(np.abs(chosen).sum()))
-    return chosen, is_equality | (chosen > 0.0), optimal
-
-
-def _kkt_error(gram: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray, multipliers: np.ndarray) -> float:
-    slack = gram @ multipliers - rhs
-    tight = is_equality | (multipliers > 0.0)
-    return float(np.where(tight, np.abs(slack), -slack).max(initial=0.0))
-
-
-def _solve_active(gram: np.ndarray, rhs: np.ndarray, active: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Multipliers (m,) with zero slack on ``active``: ``start`` plus two corrections, of least norm if singular."""
-    index = np.flatnonzero(active)
-    if index.size == 0:
-        return np.zeros_like(rhs)
-    block, target, values = gram[np.ix_(index, index)], rhs[index], start[index]
-    factor, info = dpotrf(block, lower=1)
-    regular = info == 0 and np.diagonal(factor).min() > _WELL_CONDITIONED
-    spectrum = None if regular else np.linalg.eigh(block)
-    for _ in range(2):
-        residual = target - block @ values
-        values = values + (dpotrs(factor, residual, lower=1)[0] if regular else _pseudo_solve(spectrum, residual))
-    result = np.zeros_like(rhs)
-    result[index] = values
-    return result
-
-
-def _pseudo_solve(spectrum: tuple[np.ndarray, np.ndarray] | None, target: np.ndarray) -> np.ndarray:
-    """The least-norm solution of a singular positive semidefinite system from its eigenvalues and eigenvectors."""
-    assert spectrum is not None
-    values, vectors = spectrum
-    kept = values > 1e-14 * values.size * values[-1]
-    return vectors[:, kept] @ ((target @ vectors[:, kept]) / values[kept])
 
 
 def _zero_solution(rhs: np.ndarray, is_equality: np.ndarray) -> DualQPSolution:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from flint import fmpz, fmpz_mat
@@ -14,7 +15,10 @@ from scipy.optimize import linprog
 
 _THRESHOLDS = (1e-9, 1e-12, 0.0)  # of the largest entry: below, an entry of the float vector counts as zero
 _DIGITS = 4000  # decimal digits parsed at once; Python limits longer conversions
-_LP_OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+_LP_OPTIONS = (  # tried in turn
+    {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "time_limit": 5.0},
+    {"time_limit": 20.0},
+)
 
 
 @dataclass(frozen=True)
@@ -102,10 +106,17 @@ def least_violation_point(A: np.ndarray, b: np.ndarray, is_equality: np.ndarray)
     sides = np.hstack([sides, -np.ones((limits.size, 1))])
     cost = np.append(np.zeros(num_parameters), 1.0)
     bounds = [(None, None)] * num_parameters + [(0.0, None)]
-    result = linprog(cost, A_ub=sides, b_ub=limits, bounds=bounds, method="highs", options=_LP_OPTIONS)
-    if result.x is None or not np.isfinite(result.x).all():
-        return np.zeros(num_parameters)
-    return np.asarray(result.x[:num_parameters])
+    solution = _solve_linear_program(cost, bounds, A_ub=sides, b_ub=limits)
+    return np.zeros(num_parameters) if solution is None else solution[:num_parameters]
+
+
+def _solve_linear_program(cost: np.ndarray, bounds: Any, **constraints: np.ndarray) -> np.ndarray | None:
+    """A vertex that minimizes ``cost``, or None where the dual simplex method finds none."""
+    for options in _LP_OPTIONS:
+        result = linprog(cost, bounds=bounds, method="highs-ds", options=options, **constraints)
+        if result.status == 0 and result.x is not None and np.isfinite(result.x).all():
+            return np.asarray(result.x)
+    return None
 
 
 def _floating_farkas(A: np.ndarray, b: np.ndarray, is_equality: np.ndarray) -> np.ndarray | None:
@@ -116,12 +127,11 @@ def _floating_farkas(A: np.ndarray, b: np.ndarray, is_equality: np.ndarray) -> n
     columns = np.hstack([rows, -rows[:, is_equality]])
     target = np.append(np.zeros(A.shape[1]), 1.0)
     cost = np.ones(columns.shape[1])
-    options = _LP_OPTIONS | {"presolve": True}
-    result = linprog(cost, A_eq=columns, b_eq=target, bounds=(0.0, None), method="highs-ds", options=options)
-    if result.x is None or result.status != 0:
+    solution = _solve_linear_program(cost, (0.0, None), A_eq=columns, b_eq=target)
+    if solution is None:
         return None
-    weights = result.x[: b.size].copy()
-    weights[is_equality] -= result.x[b.size :]
+    weights = solution[: b.size].copy()
+    weights[is_equality] -= solution[b.size :]
     weights /= scale
     usable = np.isfinite(weights).all() and np.abs(weights).max(initial=0.0) > 0.0
     return weights if usable else None
