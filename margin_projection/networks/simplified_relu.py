@@ -22,6 +22,8 @@ def _rectify(preactivations: Tensor, slope: float) -> Tensor:
 class _SimplifiedReLUModule(nn.Module):
     """f(x) = sum_j g_j phi(<w_j, x>) with the rows w_j of ``weight`` (units, dimension) as the only parameters."""
 
+    output_signs: Tensor
+
     def __init__(self, weight: Tensor, output_signs: Tensor, slope: float) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight)

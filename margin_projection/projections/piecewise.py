@@ -17,6 +17,7 @@ from margin_projection.projections.piecewise_empty import emptiness_proof
 from margin_projection.projections.piecewise_leaves import Leaf, descend, restore
 from margin_projection.projections.piecewise_tree import (
     DISTINCT,
+    TIE,
     Incumbents,
     Outcome,
     Search,
@@ -27,7 +28,7 @@ from margin_projection.projections.result import CertificateKind, Counts, Status
 
 METHOD = "piecewise branch and bound"
 BOUND_METHOD = (
-    "Lagrangian dual value from clipped multipliers, minimized per unit over its sign cells; the least one over all nodes"
+    "Lagrangian dual value from clipped multipliers, minimized per unit over its sign cells; the least over all nodes"
 )
 MOST_CELLS = 20_000
 MOST_MINIMIZERS = 5_000
@@ -44,11 +45,11 @@ def project_piecewise(problem: ProjectionProblem) -> Solution:
         problem: ``max_steps * 100`` nodes are explored at most; ``starts`` seeded starts look for first points.
 
     Returns:
-        GLOBAL where the gap is below 1e-9 relative to the distance; LOCAL with the certified bound where a limit was hit;
+        GLOBAL where the gap is below 1e-9 relative to the distance; LOCAL with a certified bound where a limit was hit;
         INFEASIBLE with an exact reason; NOT_FOUND with the least violation reached.
     """
     data = ridge_data(problem)
-    reason = emptiness_proof(problem.system)
+    reason = emptiness_proof(problem.system, problem.tolerance)
     if reason is not None:
         return _without_point(problem, data, Status.INFEASIBLE, {"reason": reason})
     if data.violation(data.weights) == 0.0:
@@ -112,6 +113,9 @@ def _finish(problem: ProjectionProblem, data: RidgeData, outcome: Outcome) -> So
     proved = distance - lower <= GLOBAL_GAP * distance
     stationarity = explain(data, best, problem.system.is_equality, problem.tolerance)
     evidence = {**_counts(outcome), **_explanation(stationarity), "gap": distance - lower}
+    evidence["minimizers_distinguished_beyond"] = 2.0 * math.sqrt(4.0 * TIE) * distance + 10.0 * DISTINCT * (
+        1.0 + float(np.linalg.norm(best.weights))
+    )
     complete = complete and proved and outcome.exhausted and outcome.undecided == 0
     return Solution(
         points=tuple(_lift(problem, data, leaf.weights) for leaf in leaves),
@@ -135,7 +139,7 @@ def _counts(outcome: Outcome) -> dict[str, Any]:
         "leaves": outcome.leaves,
         "undecided_leaves": outcome.undecided,
         "exhausted": outcome.exhausted,
-        "minimizers_distinguished_beyond": DISTINCT,
+        "certified_distance": math.sqrt(2.0 * max(outcome.bound, 0.0)) if math.isfinite(outcome.bound) else None,
     }
 
 
@@ -181,8 +185,16 @@ def _at_start(problem: ProjectionProblem) -> Solution:
     """The start is feasible: it is its own and only projection."""
     zeros = _tensor(problem, np.zeros(problem.system.num_constraints))
     return Solution(
-        (problem.start.clone(),), zeros, Status.GLOBAL, CertificateKind.GLOBAL, 0.0, "distances are nonnegative", METHOD,
-        {"start_feasible": True}, True,
+        points=(problem.start.clone(),),
+        multipliers=zeros,
+        status=Status.GLOBAL,
+        kind=CertificateKind.GLOBAL,
+        lower_bound=0.0,
+        bound_method="distances are nonnegative",
+        method=METHOD,
+        evidence={"start_feasible": True},
+        complete=True,
+        generalized_gradient=torch.zeros_like(problem.start),
     )
 
 
@@ -228,8 +240,8 @@ def _without_point(
         multipliers=_tensor(problem, np.zeros(problem.system.num_constraints)),
         status=status,
         kind=CertificateKind.INFEASIBLE if proved else CertificateKind.NONE,
-        lower_bound=math.inf if proved else _lipschitz_bound(data),
-        bound_method="an exact argument that the set is empty" if proved else "Lipschitz constant of each sample",
+        lower_bound=math.inf if proved else max(_lipschitz_bound(data), evidence.get("certified_distance") or 0.0),
+        bound_method="an exact argument that the set is empty" if proved else "dual values and Lipschitz constants",
         method=METHOD,
         evidence={**evidence, "least_violation": problem.system.violation(point)},
     )

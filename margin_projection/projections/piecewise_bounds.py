@@ -156,7 +156,7 @@ def _grow(columns: list[dict[int, float]], trial: Bound) -> bool:
 
 
 def _working_cuts(dual: DualFunction, at: Bound) -> np.ndarray:
-    """Positions of the cuts with a positive multiplier, or violated by the units' best points: those that can matter."""
+    """Positions of the cuts that can matter: with a positive multiplier, or violated by the units' best points."""
     data, cuts = dual.data, dual.cuts
     best = at.values.argmin(axis=1)
     points = data.weights + at.vectors[np.arange(data.units), best]

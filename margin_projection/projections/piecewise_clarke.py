@@ -63,7 +63,7 @@ def _from_leaf(data: RidgeData, leaf: Leaf, is_equality: np.ndarray) -> Stationa
 def _assemble(
     data: RidgeData, weights: np.ndarray, total: np.ndarray, slopes: np.ndarray, is_equality: np.ndarray, method: str
 ) -> Stationarity:
-    """From multipliers of f itself (signed) and slopes (n, units) to the constraints' multipliers and the gradient sum."""
+    """From signed multipliers of f itself and slopes (n, units) to the constraints' multipliers and gradient sum."""
     gradient = data.output_signs[:, None] * (slopes * total[:, None]).T @ data.X
     residual = float(np.linalg.norm(weights - data.weights - gradient))
     signs = data.row_signs[: data.X.shape[0]]
@@ -92,10 +92,10 @@ def _least_squares(
 
 
 def _fit(data: RidgeData, weights: np.ndarray, signs: np.ndarray, is_equality: np.ndarray) -> Stationarity:
-    """min ||displacement - sum_i sign_i (m_i base_i + sum_kinks b_ij)||: m_i >= 0, slack and share of a kink >= 0.
+    """Least squares for displacement = sum_i sign_i m_i g_i with m_i >= 0 and g_i in the Clarke subdifferential.
 
-    A kink's product m_i * slope_ij in [low m_i, m_i] is written low m_i + e_ij with e_ij in [0, (1 - low) m_i]; the upper
-    limit is met by splitting m_i over the right and left slopes of each kink, one weight a vertex of at most 2^6 vertices.
+    Each m_i is split over the vertices of sample i's Clarke subdifferential: one nonnegative weight for every choice of
+    left or right slopes at its kinks (of the first six of them, the others keep their left slope).
     """
     lowest, highest = _slope_range(data, weights)
     columns, owners, vertices = [], [], []

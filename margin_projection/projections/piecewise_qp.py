@@ -13,7 +13,7 @@ UNBOUNDED = 1e30
 
 @dataclass(frozen=True)
 class PolyhedronProjection:
-    """The point nearest to a center in {x : rows x >= offsets}, with multipliers >= 0: point - center = rows^T lambda."""
+    """The point nearest to a center in {x : rows x >= offsets}: point - center = rows^T multipliers, these >= 0."""
 
     point: np.ndarray
     multipliers: np.ndarray

@@ -19,6 +19,8 @@ CLOSED = 1e-11
 """Relative gap of squared distances at which a node holds nothing better."""
 DISTINCT = 1e-6
 """Minimizers closer than this, relative to 1 + their norm, are one."""
+INCUMBENT_VIOLATION = 1e-10
+"""The largest violation of a point that may be an incumbent."""
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Incumbents:
 
     def offer(self, leaf: Leaf | None) -> None:
         """Keep a leaf that is better than, or tied with and distinct from, the known ones."""
-        if leaf is None or self.data.violation(leaf.weights) > 1e-9:
+        if leaf is None or self.data.violation(leaf.weights) > INCUMBENT_VIOLATION:
             return
         value = self.data.displacement(leaf.weights)
         if value > self.value * (1.0 + TIE) or any(_same(leaf, known) for known in self.leaves):
@@ -196,26 +198,46 @@ class Search:
         gap = self.incumbents.value * (1.0 + TIE) - found.value
         single = all(self._spread(found, allowed, unit) <= DISTINCT for unit in range(self.data.units))
         decided = not self._undecided_pairs(allowed).any()
-        if not decided and not (single and gap <= 4.0 * TIE * self.incumbents.value):
+        close = np.isfinite(gap) and gap <= 4.0 * TIE * self.incumbents.value
+        if not decided and not (single and close):
             return False
         self.leaves += 1
         cells = np.where(allowed, found.values, np.inf).argmin(axis=1)
-        leaf = solve_leaf(self.data, self.dual.cells[cells].T)
-        self.incumbents.offer(leaf)
-        if leaf is not None:
-            better = self.dual.evaluate(self.leaf_multipliers(leaf), allowed)
-            bound = max(bound, better.value)
-            if bound < self.data.displacement(leaf.weights) * (1.0 - CLOSED):
-                self.undecided += 1
-        else:
-            bound = max(bound, self._empty_bound(self.dual.cells[cells].T, allowed))
-            if not self._is_closed(bound):
-                self._judge_without_leaf(found, cells, gap)
+        candidate = self.data.weights + found.vectors[np.arange(self.data.units), cells]
+        bound = max(bound, self._settle_leaf(cells, allowed) if decided else self._settle_point(candidate, gap))
+        if not self._is_closed(bound) and not self._is_explained(candidate, gap, bound):
+            self.undecided += 1
         self.floor = min(self.floor, bound)
         return True
 
+    def _settle_leaf(self, cells: np.ndarray, allowed: np.ndarray) -> float:
+        """Solve the one piece that is left of a node; its bound."""
+        pattern = self.dual.cells[cells].T
+        leaf = solve_leaf(self.data, pattern)
+        if leaf is None:
+            return self._empty_bound(pattern, allowed)
+        self.incumbents.offer(leaf)
+        return self.dual.evaluate(self.leaf_multipliers(leaf), allowed).value
+
+    def _settle_point(self, candidate: np.ndarray, gap: float) -> float:
+        """Look for a minimizer near the one point a node's minimizers can be close to; adds nothing to the bound."""
+        if not self._is_known(candidate, gap):
+            self.incumbents.offer(solve_leaf(self.data, self.data.slopes(candidate) == 1.0))
+        return -np.inf
+
+    def _is_known(self, candidate: np.ndarray, gap: float) -> bool:
+        radius = 2.0 * np.sqrt(2.0 * max(gap, 0.0)) + 10.0 * DISTINCT * (1.0 + np.linalg.norm(candidate))
+        return any(np.linalg.norm(leaf.weights - candidate) <= radius for leaf in self.incumbents.leaves)
+
+    def _is_explained(self, candidate: np.ndarray, gap: float, bound: float) -> bool:
+        """Whether an open leaf is certain: its minimizer is known, or the candidate violates too much to hide one."""
+        if not np.isfinite(gap) or bound < self.incumbents.value * (1.0 - 4.0 * TIE):
+            return False
+        reach = np.sqrt(2.0 * max(gap, 0.0)) * np.sqrt(self.data.units) * np.linalg.norm(self.data.X, axis=1).max()
+        return self._is_known(candidate, gap) or self.data.violation(candidate) > reach
+
     def _empty_bound(self, pattern: np.ndarray, allowed: np.ndarray) -> float:
-        """The best dual bound along the ray that shows a piece to be empty: it grows without limit along an exact one."""
+        """The best dual bound along the ray that shows a piece to be empty: along an exact one it has no limit."""
         ray = self.leaf_multipliers(emptiness_ray(self.data, pattern))
         promise = float(ray @ self.data.row_offsets[self.dual.cuts.rows])
         if promise <= 0.0:
@@ -223,15 +245,6 @@ class Search:
         target = self.incumbents.value if np.isfinite(self.incumbents.value) else self.limit
         multiples = target / promise * 4.0 ** np.arange(0, 10)
         return max(self.dual.evaluate(multiple * ray, allowed).value for multiple in multiples)
-
-    def _judge_without_leaf(self, found: Bound, cells: np.ndarray, gap: float) -> None:
-        """An empty piece hides no minimizer if start + v violates more than its neighbourhood can repair."""
-        if not np.isfinite(gap):
-            self.undecided += 1
-            return
-        point = self.data.weights + found.vectors[np.arange(self.data.units), cells]
-        reach = np.sqrt(2.0 * max(gap, 0.0)) * np.sqrt(self.data.units) * np.linalg.norm(self.data.X, axis=1).max()
-        self.undecided += int(self.data.violation(point) <= reach)
 
     def _spread(self, found: Bound, allowed: np.ndarray, unit: int) -> float:
         vectors = found.vectors[unit, allowed[unit]]
@@ -251,8 +264,8 @@ class Search:
         pairs = self._undecided_pairs(allowed)
         data, cuts = self.data, self.dual.cuts
         weight = np.zeros((2, data.X.shape[0]))
-        np.add.at(weight, ((data.row_signs[cuts.rows] > 0).astype(int), data.row_samples[cuts.rows]),
-                  self.dual.pad(found.multipliers))
+        side_of_row = (data.row_signs[cuts.rows] > 0).astype(int)
+        np.add.at(weight, (side_of_row, data.row_samples[cuts.rows]), self.dual.pad(found.multipliers))
         weight = weight[(data.output_signs > 0).astype(int)] * np.linalg.norm(data.X, axis=1)
         share = np.zeros(pairs.shape)
         for unit, known in enumerate(master.columns):
