@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -62,14 +63,15 @@ class LayeredNetwork(Model):
     def linearize(self, theta: Tensor, X: Tensor) -> LayeredLinearization:
         return LayeredLinearization(Pass(self.layers, self.activation, self.weights(theta), self.features(X)))
 
-    def generalized_adjoint(self, theta: Tensor, X: Tensor, weights: Tensor, kinks: Kinks, slopes: Tensor) -> Tensor:
-        """sum_i weights_i g_i, where g_i is grad f(x_i; theta) with the slopes of ``kinks`` replaced by ``slopes`` (k,).
+    def generalized_adjoint(self, theta: Tensor, X: Tensor, weights: Tensor, kinks: Kinks, fractions: Tensor) -> Tensor:
+        """sum_i weights_i g_i: g_i is grad f(x_i; theta) with the slope at each kink (1 - fraction) left + fraction right.
 
-        For slopes in [left slope, right slope] at units with z = 0, and pieces that all touch theta, g_i lies in the
-        Clarke subdifferential: it is a convex combination of the adjacent pieces' gradients.
+        For fractions (k,) in [0, 1] at units with z = 0, and pieces that all touch theta, g_i lies in the Clarke
+        subdifferential: it is a convex combination of the adjacent pieces' gradients.
         """
         forward = Pass(self.layers, self.activation, self.weights(theta), self.features(X))
-        forward.override_slopes(kinks, slopes)
+        left = self.activation.left
+        forward.override_slopes(kinks, left + (1.0 - left) * fractions)
         return LayeredLinearization(forward).adjoint(weights)
 
     def coefficients(self, X: Tensor) -> Tensor:
@@ -104,21 +106,44 @@ class LayeredNetwork(Model):
             for parameter, part in zip(module.parameters(), parts, strict=True):
                 parameter.copy_(part.reshape(parameter.shape))
 
-    def output_change_bound(self, theta: Tensor, X: Tensor, radius: float) -> Tensor:
-        """(n,) b_i with |f(x_i; theta + d) - f(x_i; theta)| <= b_i for every d with ||d|| <= radius.
+    def output_change_bound(self, theta: Tensor, X: Tensor) -> Callable[[float], Tensor]:
+        """A function b of the radius with |f(x_i; theta + d) - f(x_i; theta)| <= b(radius)_i for all ||d|| <= radius.
 
-        Layer by layer, with h the features at theta, e their change and ||W||_op <= min(spectral, Frobenius) norms
-        (times sqrt(overlap) for convolutions): ||z'-z|| <= (||W||_op + radius) ||e|| + radius ||h||, and
-        ||phi(z') - phi(z)|| <= k max(1, |left|) max(||z||, ||z'||)^{k-1} ||z' - z||.
+        With h the features at theta, e their change, rho_l the norm of layer l's share of d and K = sqrt(overlap):
+        ||z' - z|| <= K (||W_l||_2 + rho_l) ||e|| + rho_l ||patches(h)||, and, for the activation of degree k,
+        ||phi(z') - phi(z)|| <= k max(1, |left|) max(||z||, ||z'||)^{k-1} ||z' - z||. The split of the radius between the
+        first layer and the others is maximized over cells, each bounded by its corner.
         """
-        phi, change = self.activation, torch.zeros(X.shape[0], dtype=X.dtype, device=X.device)
-        forward = Pass(self.layers, phi, self.weights(theta), self.features(X))
+        forward = Pass(self.layers, self.activation, self.weights(theta), self.features(X))
+        operators = [_spectral_norm(weight) for weight in forward.weights]
+        sizes = [inputs.flatten(1).norm(dim=1) for inputs in forward.inputs]
+        responses = [z.flatten(1).norm(dim=1) for z in forward.preactivations]
+
+        def bound(radius: float) -> Tensor:
+            corners = np.linspace(0.0, 1.0, 33 if len(self.layers) > 1 else 2)
+            cells = [
+                self._change(radius * math.sqrt(high), radius * math.sqrt(1.0 - low), operators, sizes, responses)
+                for low, high in pairwise(corners)
+            ]
+            return torch.stack(cells).amax(0)
+
+        return bound
+
+    def _change(
+        self, first: float, others: float, operators: list[float], sizes: list[Tensor], responses: list[Tensor]
+    ) -> Tensor:
+        """The bound for fixed radii of the first layer and of each other one."""
+        phi, change = self.activation, torch.zeros_like(sizes[0])
         for index, layer in enumerate(self.layers):
-            spread = math.sqrt(layer.overlap)
-            size = forward.inputs[index].flatten(1).norm(dim=1)
-            operator = spread * float(torch.linalg.matrix_norm(forward.weights[index], 2))
-            change = (operator + spread * radius) * change + radius * size
+            radius = others if index else first
+            change = math.sqrt(layer.overlap) * (operators[index] + radius) * change + radius * sizes[index]
             if index < len(self.layers) - 1:
-                largest = forward.preactivations[index].flatten(1).norm(dim=1) + change
+                largest = responses[index] + change
                 change = phi.power * max(1.0, abs(phi.left)) * largest ** (phi.power - 1) * change
         return change
+
+
+def _spectral_norm(weight: Tensor) -> float:
+    """An upper bound on ||W||_2, tight up to rounding, from the smaller of W W^T and W^T W."""
+    gram = weight @ weight.T if weight.shape[0] <= weight.shape[1] else weight.T @ weight
+    return math.sqrt(max(0.0, float(torch.linalg.eigvalsh(gram)[-1]))) * (1.0 + 1e-9)

@@ -1,0 +1,25 @@
+"""margin_projection: margin sets of homogeneous networks, certified projections onto them, and sequences of projections."""
+
+from margin_projection import networks, projections, sets, tasks
+from margin_projection._validation import InputError
+from margin_projection.projections import Projection, ProjectionError, Status, project
+from margin_projection.sets import ConstraintSystem, MarginSet, intersection
+from margin_projection.tasks import Task
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ConstraintSystem",
+    "InputError",
+    "MarginSet",
+    "Projection",
+    "ProjectionError",
+    "Status",
+    "Task",
+    "intersection",
+    "networks",
+    "project",
+    "projections",
+    "sets",
+    "tasks",
+]

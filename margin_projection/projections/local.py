@@ -1,0 +1,161 @@
+"""Projection for models without global structure: local minimizers from several initial points, with their evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from margin_projection.networks.linearization import Kinks
+from margin_projection.projections.lower_bounds import output_change_lower_bound
+from margin_projection.projections.newton import LocalSolution, solve_locally
+from margin_projection.projections.newton_step import Face
+from margin_projection.projections.problem import ProjectionProblem, Solution
+from margin_projection.projections.result import CertificateKind, Counts, Status
+from margin_projection.projections.second_order import Curvature, least_curvature
+
+_METHOD = "sequential quadratic programming over adjacent pieces with Newton correction"
+_SPREADS = (1.0, 0.3, 3.0)  # sizes of the random displacements of further initial points, relative to the first distance
+_MAX_ESCAPES = 3
+_SAME = 1e-6
+
+
+def project_local(problem: ProjectionProblem) -> Solution:
+    """The best local minimizer over ``problem.starts`` runs, the first one from the start itself.
+
+    The status is LOCAL where the least curvature on the tangent space is positive and no carried constraint sits on a
+    convex kink, STATIONARY where that could not be confirmed, and why the best run stopped where none converged.
+    """
+    runs: list[tuple[LocalSolution, Curvature | None]] = []
+    counts = Counts()
+    for index in range(problem.starts):
+        run, curvature, spent = _run(problem, _initial_point(problem, index, runs))
+        counts += spent
+        runs.append((run, curvature))
+    runs.sort(key=lambda pair: _rank(problem, pair[0]))
+    best, curvature = runs[0]
+    bound, bound_method = output_change_lower_bound(problem.system, problem.start)
+    status = _status(best, curvature)
+    return Solution(
+        points=_distinct_minimizers(problem, [run for run, _ in runs]),
+        multipliers=best.piece.multipliers,
+        status=status,
+        kind=CertificateKind.LOCAL if status.is_success else CertificateKind.NONE,
+        lower_bound=bound,
+        bound_method=bound_method,
+        method=_METHOD,
+        evidence=_evidence(best, curvature, runs),
+        counts=counts,
+        generalized_gradient=_generalized_gradient(problem, best),
+    )
+
+
+def _rank(problem: ProjectionProblem, run: LocalSolution) -> tuple[int, float]:
+    """Converged runs by distance, then the others by violation."""
+    if run.status is Status.LOCAL:
+        return 0, float((run.point - problem.start).norm())
+    return 1, run.violation
+
+
+def _initial_point(
+    problem: ProjectionProblem, index: int, runs: list[tuple[LocalSolution, Curvature | None]]
+) -> Tensor:
+    """The start itself, then seeded random displacements of it; never a point where no violated output has a gradient."""
+    start, model = problem.start, problem.system.model
+    if index == 0 and not _is_degenerate(problem):
+        return start
+    draw = model.initialize(problem.seed + 7919 * (index + 1), "he")
+    noise = torch.as_tensor(draw, dtype=start.dtype, device=start.device)
+    reached = [float((run.point - start).norm()) for run, _ in runs if run.status is Status.LOCAL]
+    size = min(reached) if reached else float(noise.norm())
+    return start + _SPREADS[index % len(_SPREADS)] * size * noise / noise.norm()
+
+
+def _is_degenerate(problem: ProjectionProblem) -> bool:
+    """Whether a violated constraint has a vanishing gradient at the start, as all have at 0 for degree above 1."""
+    X = problem.system.tensors(problem.start.device)[0]
+    line = problem.system.model.linearize(problem.start, X)
+    violated = problem.system.violation_values(problem.system.constraint_values(problem.start)) > problem.tolerance
+    squares = torch.diagonal(line.gram())
+    return bool((squares[violated] <= 1e-24).any())
+
+
+def _run(problem: ProjectionProblem, initial: Tensor) -> tuple[LocalSolution, Curvature | None, Counts]:
+    """One run; where it ends at a saddle point, it goes on from both sides of the descent direction."""
+    counts, curvature = Counts(), None
+    for escape in range(_MAX_ESCAPES + 1):
+        arguments = (problem.tolerance, problem.max_steps, problem.progress)
+        run = solve_locally(problem.system, problem.start, initial, *arguments)
+        counts += run.counts
+        if run.status is not Status.LOCAL:
+            return run, None, counts
+        face = Face(run.local, run.piece)
+        curvature = least_curvature(face, run.point.numel(), run.point, problem.seed)
+        counts += Counts(hessian_vectors=face.hessian_vectors)
+        if curvature.least >= -1e-9 or escape == _MAX_ESCAPES:
+            break
+        size = 0.1 * max(float(run.local.offset.norm()), 1e-3)
+        initial = run.point + (size if escape % 2 == 0 else -size) * curvature.direction
+    return run, curvature, counts
+
+
+def _status(run: LocalSolution, curvature: Curvature | None) -> Status:
+    if run.status is not Status.LOCAL or curvature is None:
+        return run.status
+    return Status.LOCAL if curvature.confirmed and _convex_kinks(run) == 0 else Status.STATIONARY
+
+
+def _convex_kinks(run: LocalSolution) -> int:
+    """How many convex kinks of carried constraints the point lies on: beyond one the set may come nearer."""
+    kinks = run.local.line.kinks()
+    if not len(kinks):
+        return 0
+    pushed = torch.sign(run.piece.multipliers) * run.local.signs
+    convex = pushed[kinks.samples] * kinks.coefficients > 0
+    near = kinks.values.abs() <= 1e-9 * kinks.gradient_norms
+    return int((convex & near & (run.piece.multipliers.abs() > 1e-12)[kinks.samples]).sum())
+
+
+def _stuck(run: LocalSolution) -> Kinks:
+    return run.piece.kinks.select(Face(run.local, run.piece).stuck)
+
+
+def _generalized_gradient(problem: ProjectionProblem, run: LocalSolution) -> Tensor | None:
+    """sum_i lambda_i g_i with the slopes at stuck kinks that the multipliers over adjacent pieces imply."""
+    kinks = _stuck(run)
+    if not len(kinks):
+        return None
+    shares = run.piece.shares[Face(run.local, run.piece).stuck]
+    fractions = torch.where(kinks.values > 0, 1.0 - shares, shares)
+    X, signs = problem.system.tensors(run.point.device)[:2]
+    weights = signs * run.piece.multipliers
+    return problem.system.model.generalized_adjoint(run.point, X, weights, kinks, fractions)
+
+
+def _distinct_minimizers(problem: ProjectionProblem, runs: list[LocalSolution]) -> tuple[Tensor, ...]:
+    """The best point and, where asked for, other points of the same distance."""
+    best = runs[0].point
+    points, distance = [best], float((best - problem.start).norm())
+    for run in runs[1:] if problem.all_minimizers else ():
+        same_distance = abs(float((run.point - problem.start).norm()) - distance) <= _SAME * max(1.0, distance)
+        new = all(float((run.point - point).norm()) > _SAME * max(1.0, distance) for point in points)
+        if run.status is Status.LOCAL and same_distance and new:
+            points.append(run.point)
+    return tuple(points)
+
+
+def _evidence(
+    best: LocalSolution, curvature: Curvature | None, runs: list[tuple[LocalSolution, Curvature | None]]
+) -> dict[str, Any]:
+    evidence: dict[str, Any] = {
+        "runs": [{"status": run.status.name, "violation": run.violation, "steps": run.counts.steps} for run, _ in runs],
+        "distances": [float(run.local.offset.norm()) for run, _ in runs],
+        "history": [list(row) for row in best.history],
+        "stuck_kinks": len(_stuck(best)),
+        "convex_kinks": _convex_kinks(best),
+    }
+    if curvature is not None and np.isfinite(curvature.least):
+        evidence |= {"least_curvature": curvature.least, "curvature_residual": curvature.residual}
+    return evidence
