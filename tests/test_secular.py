@@ -102,7 +102,9 @@ vectors = st.lists(sizes, min_size=3, max_size=3)
 @given(vectors, vectors, st.sampled_from([-2.0, -1.0, 0.0, 1e-6, 1.0, 3.0]), st.booleans())
 def test_optimality_conditions_hold_for_random_data(values, start, bound, is_equality):
     a, z = np.array(values), np.array(start)
-    batch = secular_batch(tensor([start]), Spectrum(tensor(values)), bound, is_equality)
+    batch = secular_batch(
+        tensor(start[None] if isinstance(start, np.ndarray) else [start]), Spectrum(tensor(values)), bound, is_equality
+    )
     if not batch.found.item():
         assert (a.max() <= 0 and bound > 0) or (is_equality and (a.min() >= 0 and bound < 0)) or (not a.any() and bound)
         return
@@ -111,13 +113,13 @@ def test_optimality_conditions_hold_for_random_data(values, start, bound, is_equ
     scale = 1 + abs(bound) + float(np.abs(a) @ t**2)
     assert (abs(value - bound) if is_equality else max(bound - value, 0.0)) <= 1e-14 * scale
     distance = np.linalg.norm(t - z)
-    assert batch.lower_bounds.item() <= distance * (1 + 1e-14) + 1e-15
+    assert batch.lower_bounds.item() <= distance + 1e-15 * scale
     assert distance - batch.lower_bounds.item() <= 1e-12 * (distance + 1e-3)
     if np.isfinite(slope):
         assert np.all(1 - slope * a >= -1e-13) and (is_equality or slope >= 0)
         assert np.abs((1 - slope * a) * t - z).max() <= 1e-13 * (1 + np.abs(t).max())
         bound_again = quadratic_lower_bound(z, a[None], [1.0], [bound], [is_equality], [slope / 2])
-        assert bound_again <= distance * (1 + 1e-14) and distance - bound_again <= 1e-10 * (distance + 1e-3)
+        assert bound_again <= distance + 1e-15 * scale and distance - bound_again <= 1e-10 * (distance + 1e-3)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -209,3 +211,23 @@ def test_squared_linear_derivatives_and_module():
     weights, vector = torch.as_tensor(generator.standard_normal(4)), torch.as_tensor(generator.standard_normal(6))
     hessian = torch.autograd.functional.hessian(lambda t: weights @ model.forward(t, rows), tangent)
     assert torch.allclose(line.hessian_vector(weights, vector), hessian @ vector)
+
+
+def test_badly_scaled_forms_stay_feasible_to_rounding():
+    generator = np.random.default_rng(1)
+    for _ in range(300):
+        p = int(generator.integers(1, 6))
+        values = generator.standard_normal(p) * 10.0 ** generator.integers(-8, 8, p)
+        start = generator.standard_normal(p) * 10.0 ** generator.integers(-10, 6, p)
+        bound = float(generator.standard_normal() * 10.0 ** generator.integers(-8, 8))
+        is_equality = bool(generator.random() < 0.5)
+        batch = secular_batch(
+            tensor(start[None] if isinstance(start, np.ndarray) else [start]),
+            Spectrum(tensor(values)),
+            bound,
+            is_equality,
+        )
+        if batch.found.item():
+            squares = batch.points[0].numpy() ** 2
+            violation = abs(values @ squares - bound) if is_equality else max(bound - values @ squares, 0.0)
+            assert violation <= 1e-14 * (abs(bound) + np.abs(values) @ squares)

@@ -1,7 +1,4 @@
-"""Global projection onto several diagonal quadratic constraints, <q_i, theta^2> >= b_i or = b_i.
-
-By hidden convexity.
-"""
+"""Global projection onto several diagonal quadratic constraints <q_i, theta^2> >= b_i (or =), by hidden convexity."""
 
 from __future__ import annotations
 

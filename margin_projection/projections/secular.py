@@ -123,8 +123,8 @@ def secular_batch(
             column[rows] = values
     points = torch.where((inside | ~found)[:, None], starts, spectrum.restore(columns[0]))
     _, multipliers, lower_bounds, hard, radius, ambiguous = columns
-    raised = residuals > 0.0
-    return SecularBatch(points, multipliers, lower_bounds, inside, hard, radius, ambiguous, raised, found)
+    grows = residuals > 0.0
+    return SecularBatch(points, multipliers, lower_bounds, inside, hard, radius, ambiguous, grows, found)
 
 
 def _is_empty(values: Tensor, bound: float) -> bool:
@@ -235,10 +235,7 @@ def _all_minimizers(
 
 
 def _not_found(problem: ProjectionProblem, form: Tensor, bound: float, is_equality: bool) -> Solution:
-    """No eigenvalue of the needed sign: emptiness is proved in exact arithmetic.
-
-    Or the set is only reported not found.
-    """
+    """No eigenvalue of the needed sign: INFEASIBLE where exact arithmetic proves it, else NOT_FOUND."""
     sign = 1.0 if bound > 0.0 or not is_equality else -1.0
     proved = bound != 0.0 and _is_negative_semidefinite(sign * form)
     evidence = {"claim": f"{'+' if sign > 0 else '-'}A has no positive eigenvalue, so the form never reaches {bound}"}

@@ -1,9 +1,10 @@
 """The secular equation of one quadratic constraint, solved for a batch of starts to full double precision.
 
 Minimizing ||theta - start||^2 subject to theta^T A theta >= b (or = b) is a generalised trust-region problem. By the
-S-lemma (More 1993, "Generalizations of the trust region problem", Theorem 3.2), a feasible theta is a *global*
-minimizer if and only if some l (l >= 0 for >=) has (I - l A) theta = start, I - l A positive semidefinite and l (theta^T A theta
-- b) = 0. In the eigenbasis of A, with eigenvalues a_j, theta_j = start_j / (1 - l a_j).
+S-lemma (More 1993, "Generalizations of the trust region problem"), a feasible theta is a *global* minimizer if some l
+(l >= 0 for >=) has (I - l A) theta = start, I - l A positive semidefinite and l (theta^T A theta - b) = 0; such an l
+exists except where b = 0 and A has no eigenvalue of the sign that is needed (handled apart: theta vanishes there). In
+the eigenbasis of A, with eigenvalues a_j, theta_j = start_j / (1 - l a_j).
 
 To raise theta^T A theta to b > start^T A start, put 1 / l = S (k + w) with w > 0: S = max a_j and k = 1 where A has a
 positive eigenvalue, S = max |a_j| and k = 0 where it has none. With r_j = a_j / S and gaps g_j = k - r_j >= 0,
@@ -93,7 +94,7 @@ def raise_form(values: Tensor, starts: Tensor, residuals: Tensor, bound: float, 
     if shift:
         points, radius, ambiguous = _free_component(scaled, w, small, _direction(starts, top, choice))
     else:
-        points, radius = _move(scaled, w), torch.zeros_like(w)
+        points, radius = _move(scaled, w, scaled.starts), torch.zeros_like(w)
         ambiguous = torch.zeros_like(small)
     exact = ~((starts != 0.0) & top).any(1)
     return RaisedBatch(
@@ -112,12 +113,24 @@ def _solve(scaled: _Scaled) -> tuple[Tensor, Tensor]:
     norms = _norm(tops)
     tiny = norms < _NEGLIGIBLE
     rest = torch.where(scaled.top & tiny[:, None], 0.0, scaled.starts)
-    zero = torch.zeros_like(norms)
-    reachable = _increase(scaled, rest, zero)[0] <= scaled.residuals
-    small = tiny & reachable if scaled.shift else scaled.targets >= 0.0
-    low, high, offset = _bracket(scaled, rest, torch.where(tiny, 0.0, norms))
-    w = _newton(scaled, rest, low, high, offset, small)
+    small = tiny & _is_reached(scaled, rest) if scaled.shift else scaled.targets >= 0.0
+    low, high, offset = (
+        torch.where(small, 1.0, each) for each in _bracket(scaled, rest, torch.where(tiny, 0.0, norms))
+    )
+    bracket = (low, high, offset)
+    w = _newton(scaled, rest, bracket, _middle(*bracket), torch.zeros_like(small), small)
+    direct = _is_direct(scaled, rest, _move(scaled, w, rest)) & ~small
+    if bool(direct.any()):
+        w = _newton(scaled, rest, bracket, w, direct, ~direct)
     return torch.where(small, 0.0, w), small
+
+
+def _is_reached(scaled: _Scaled, rest: Tensor) -> Tensor:
+    """(B,) whether w -> 0 leaves the form at or below its target, so that the top component fills the difference."""
+    moved = torch.where(scaled.gaps > 0.0, rest / torch.where(scaled.gaps > 0.0, scaled.gaps, 1.0), 0.0)
+    increase = _increase(scaled, rest, torch.zeros_like(scaled.targets))[0]
+    form = (scaled.ratios * moved.square()).sum(1)
+    return torch.where(_is_direct(scaled, rest, moved), form <= scaled.targets, increase <= scaled.residuals)
 
 
 def _norm(vectors: Tensor) -> Tensor:
@@ -153,25 +166,48 @@ def _bracket(scaled: _Scaled, starts: Tensor, norms: Tensor) -> tuple[Tensor, Te
     return low, high, torch.where(norms > 0.0, 0.0, nearest)
 
 
-def _newton(scaled: _Scaled, starts: Tensor, low: Tensor, high: Tensor, offset: Tensor, skip: Tensor) -> Tensor:
-    """Newton's method for log increase = log residual in log(w + offset), kept inside the bracket."""
-    low, high = torch.where(skip, 1.0, low), torch.where(skip, 1.0, high)
-    offset = torch.where(skip, 1.0, offset)
-    w = torch.where(skip, 1.0, _middle(low, high, offset))
-    done = skip
+def _newton(
+    scaled: _Scaled, starts: Tensor, bracket: tuple[Tensor, Tensor, Tensor], w: Tensor, direct: Tensor, done: Tensor
+) -> Tensor:
+    """Newton's method for `_mismatch` = 0 in log(w + offset), kept inside the bracket; rows ``done`` keep their w."""
+    low, high, offset = bracket
     for _ in range(_MAX_ITERATIONS):
-        value, slope = _increase(scaled, starts, w)
-        low, high = torch.where(value >= scaled.residuals, w, low), torch.where(value <= scaled.residuals, w, high)
-        ratio = torch.log(value / scaled.residuals) * value / slope
-        following = w + (w + offset) * torch.expm1(-ratio / (w + offset))
+        mismatch, slope = _mismatch(scaled, starts, w, direct)
+        low, high = torch.where(mismatch >= 0.0, w, low), torch.where(mismatch <= 0.0, w, high)
+        following = w + (w + offset) * torch.expm1(-mismatch / (slope * (w + offset)))
         inside = (following >= low) & (following <= high)
         following = torch.where(inside, following, _middle(low, high, offset))
-        step = (following - w).abs()
+        tolerance = 4.0 * EPSILON * (w + offset)
+        finished = (mismatch.abs() <= 4.0 * EPSILON) | ((following - w).abs() <= tolerance) | (high - low <= tolerance)
         w = torch.where(done, w, following)
-        done = done | (step <= 2.0 * EPSILON * (w + offset)) | (high - low <= 2.0 * EPSILON * (low + offset))
+        done = done | finished
         if bool(done.all()):
             break
     return w
+
+
+def _mismatch(scaled: _Scaled, starts: Tensor, w: Tensor, direct: Tensor) -> tuple[Tensor, Tensor]:
+    """A decreasing function of w that is 0 at the root, and its derivative, (B,) each; see `_is_direct`."""
+    value, slope = _increase(scaled, starts, w)
+    mismatch, derivative = torch.log(value / scaled.residuals), slope / value
+    if not bool(direct.any()):
+        return mismatch, derivative
+    terms = scaled.ratios * _move(scaled, w, starts).square()
+    rates = -2.0 * terms * scaled.ratios / ((scaled.shift + w[:, None]) * (scaled.gaps + w[:, None]))
+    up, down = terms.clamp_min(0.0).sum(1) - scaled.targets.clamp_max(0.0), scaled.targets - terms.clamp_max(0.0).sum(1)
+    down = torch.where(scaled.targets > 0.0, down, down - scaled.targets)
+    rising = torch.where(terms > 0.0, rates, 0.0).sum(1) / up - torch.where(terms < 0.0, -rates, 0.0).sum(1) / down
+    return torch.where(direct, torch.log(up / down), mismatch), torch.where(direct, rising, derivative)
+
+
+def _is_direct(scaled: _Scaled, starts: Tensor, points: Tensor) -> Tensor:
+    """(B,) whether the constraint is better solved as it stands than through the increase over the start's form.
+
+    The increase is free of cancellation, but its target, the residual, carries the rounding error of the start's form:
+    harmless unless the form has much smaller terms at the point.
+    """
+    before, after = ((scaled.ratios.abs() * each.square()).sum(1) for each in (starts, points))
+    return after + scaled.targets.abs() < 0.5 * before
 
 
 def _middle(low: Tensor, high: Tensor, offset: Tensor) -> Tensor:
@@ -180,11 +216,11 @@ def _middle(low: Tensor, high: Tensor, offset: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(middle, low), high)
 
 
-def _move(scaled: _Scaled, w: Tensor) -> Tensor:
+def _move(scaled: _Scaled, w: Tensor, starts: Tensor) -> Tensor:
     """start_j (k + w) / (g_j + w), 0 where start_j is; the limit start_j where r_j = 0 and w = 0."""
     factor = (scaled.shift + w[:, None]) / (scaled.gaps + w[:, None])
     factor = torch.where((scaled.ratios == 0.0) & ~torch.isfinite(factor), 1.0, factor)
-    return torch.where(scaled.starts == 0.0, 0.0, scaled.starts * factor)
+    return torch.where(starts == 0.0, 0.0, starts * factor)
 
 
 def _free_component(scaled: _Scaled, w: Tensor, small: Tensor, direction: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -196,7 +232,9 @@ def _free_component(scaled: _Scaled, w: Tensor, small: Tensor, direction: Tensor
     size = scaled.targets.abs() + contributions.abs().sum(1)
     radius = torch.where(small, square.clamp_min(0.0).sqrt(), 0.0)
     ambiguous = small & (square.abs() <= 64.0 * scaled.ratios.numel() * EPSILON * size)
-    points = torch.where(small[:, None], moved + radius[:, None] * direction, _move(scaled, torch.where(small, 1.0, w)))
+    points = torch.where(
+        small[:, None], moved + radius[:, None] * direction, _move(scaled, torch.where(small, 1.0, w), scaled.starts)
+    )
     return points, radius, ambiguous
 
 

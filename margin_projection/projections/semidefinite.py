@@ -1,7 +1,4 @@
-"""Projection onto several dense quadratic constraints.
-
-With a certified semidefinite lower bound (Shor's relaxation).
-"""
+"""Projection onto several dense quadratic constraints, with a certified lower bound from Shor's relaxation."""
 
 from __future__ import annotations
 
