@@ -78,7 +78,7 @@ class _Run:
         self.counts = Counts()
         self.history: list[tuple[float, float, float]] = []
         self.penalty = 0.0
-        self.relaxation = 0.0
+        self.piece: PieceStep | None = None
         self.point = start
 
     def linearize(self, point: Tensor) -> LocalModel:
@@ -90,7 +90,7 @@ class _Run:
         """Accept ``point``: solve for its first-order step."""
         self.point = point
         self.local = self.linearize(point) if local is None else local
-        self.piece = piece_step(self.local, self.relaxation)
+        self.piece = piece_step(self.local, self.piece)
         self.violations = self.system.violation_values(self.local.constraints)
         self.violation = float(self.violations.max())
         self.stationarity = float(self.piece.step.norm())
