@@ -183,7 +183,9 @@ def _bundle_step(
     lowest = at.values.min(axis=1)
     for position, (unit, cell) in enumerate(pairs):
         matrix = dual.derivative(unit, cell, working)
-        hessian[:count, :count] += columns[unit].get(cell, 0.0) * (matrix.T @ matrix)
+        weight = columns[unit][cell]
+        if weight > 0.0:
+            hessian[:count, :count] += weight * (matrix.T @ matrix)
         rows[position, :count] = matrix.T @ (at.vectors[unit, cell] + dual.data.weights[unit])
         rows[position, count + unit] = 1.0
         limits[position] = at.values[unit, cell] - lowest[unit]
