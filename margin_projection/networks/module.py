@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from torch.nn.parameter import UninitializedParameter
 from margin_projection._arrays import Array, parameters_to_tensor, to_tensor
 from margin_projection._validation import InputError
 from margin_projection.networks.base import Model
+from margin_projection.networks.factored_gram import FactoredGram
 from margin_projection.networks.homogeneity import HomogeneityError, find_degree
 from margin_projection.networks.linearization import Kinks, Linearization
 from margin_projection.networks.module_checks import (
@@ -95,7 +97,7 @@ class ModuleModel(Model):
         name = type(self._module).__name__
         found = find_degree(self._outputs, self.num_parameters, X=examples)
         if found.degree is None:
-            offender = describe_offender(self._module, self._call, self.num_parameters, examples)
+            offender = describe_offender(self._module, self.call, self.num_parameters, examples)
             evidence = f"{offender} ({name}: {found.reason})"
             raise HomogeneityError("module", "positively homogeneous in its parameters", evidence)
         if found.degree <= 0.0:
@@ -113,8 +115,8 @@ class ModuleModel(Model):
         self.nonsmooth_operations = tuple(operations.nonsmooth)
         self.smooth = not (units or operations.nonsmooth)
 
-    def _call(self, parameters: dict[str, Tensor], X: Tensor) -> Tensor:
-        """The module's own output, with some parameters replaced."""
+    def call(self, parameters: dict[str, Tensor], X: Tensor) -> Tensor:
+        """The module's own output for X (n, *input_shape), its trainable parameters replaced."""
         frozen = self._frozen.get(X.device)
         if frozen is None:
             frozen = {name: value.to(X.device) for name, value in self._frozen[torch.device("cpu")].items()}
@@ -122,13 +124,14 @@ class ModuleModel(Model):
         with sdpa_kernel(SDPBackend.MATH), ExactDerivativesMode():
             return functional_call(self._module, frozen | parameters, (X,), tie_weights=True)
 
-    def _unflatten(self, theta: Tensor) -> dict[str, Tensor]:
+    def unflatten(self, theta: Tensor) -> dict[str, Tensor]:
+        """The trainable parameters by name, views of theta (p,)."""
         parts = theta.split(self._sizes)
         named = zip(self.parameter_names, parts, self._shapes, strict=True)
         return {name: part.reshape(shape) for name, part, shape in named}
 
     def _raw_outputs(self, theta: Tensor, X: Tensor) -> Any:
-        return self._call(self._unflatten(theta), X)
+        return self.call(self.unflatten(theta), X)
 
     def _outputs(self, theta: Tensor, X: Tensor) -> Tensor:
         return scalar_outputs(self._raw_outputs(theta, X), X.shape[0])
@@ -190,6 +193,11 @@ class ModuleModel(Model):
     def linearize(self, theta: Tensor, X: Tensor) -> Linearization:
         return ModuleLinearization(self, theta, X)
 
+    @functools.cached_property
+    def factored_gram(self) -> FactoredGram:
+        """How Gram matrices of the gradients are computed where the Jacobian is too large to hold."""
+        return FactoredGram(self)
+
     def generalized_adjoint(self, theta: Tensor, X: Tensor, weights: Tensor, kinks: Kinks, slopes: Tensor) -> Tensor:
         """J^T u (p,) with the slope of the rectifier at kink j replaced by ``slopes[j]``.
 
@@ -229,7 +237,7 @@ class ModuleModel(Model):
         """A float64 copy of the module, in evaluation mode, with these parameters and outputs of shape (n,)."""
         tensor = parameters_to_tensor("theta", theta, self.num_parameters, batched=False)
         module = copy.deepcopy(self._module).to(tensor.device)
-        values, parameters = self._unflatten(tensor), dict(module.named_parameters())
+        values, parameters = self.unflatten(tensor), dict(module.named_parameters())
         with torch.no_grad():
             for name in self.parameter_names:
                 parameters[name].copy_(values[name])

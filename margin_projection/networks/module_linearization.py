@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from margin_projection.networks.factored_gram import gram_of_factors
 from margin_projection.networks.linearization import Kinks, Linearization
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ DIRECTIONS = 32
 class ModuleLinearization(Linearization):
     """Rows of a `ModuleModel`: the outputs at n samples and, behind them, the preactivations ``extra``.
 
-    J^T u is one backward pass and J v one backward pass through it; the Gram matrix takes per-sample gradients in
-    chunks of at most 2e8 bytes; a Hessian-vector product runs through the samples of nonzero weight alone.
+    J^T u is one backward pass and J v one backward pass through it; the Gram matrix takes per-sample gradients where
+    they fit in 2e8 bytes, else factors of them (`FactoredGram`), else pairs of chunks; a Hessian-vector product runs
+    through the samples of nonzero weight alone.
 
     Args:
         model: the traced module.
@@ -69,6 +71,11 @@ class ModuleLinearization(Linearization):
 
     def gram(self) -> Tensor:
         size, rows = self._chunk(), self.values.numel()
+        if size < rows and self._model.vectorized:
+            factored = self._model.factored_gram
+            numbers = rows * max(factored.num_explicit, rows * factored.num_positions**2)
+            if 8 * numbers <= MEMORY:
+                return self._factored_gram()
         chunks = torch.arange(rows, device=self._theta.device).split(size if size >= rows else max(1, size // 2))
         gram = torch.zeros((rows, rows), dtype=self.values.dtype, device=self.values.device)
         for position, chunk in enumerate(chunks):
@@ -77,6 +84,16 @@ class ModuleLinearization(Linearization):
                 right = left if other is chunk else self._row_gradients(other)
                 gram[chunk[0] : chunk[-1] + 1, other[0] : other[-1] + 1] = left @ right.T
         return gram.triu() + gram.triu(1).T
+
+    def _factored_gram(self) -> Tensor:
+        extra, theta, factored = self._extra, self._theta.detach(), self._model.factored_gram
+        groups, order = [factored.factors(theta, self._X)], [self._samples]
+        for layer in extra.layers.unique().tolist():
+            chosen = (extra.layers == layer).nonzero()[:, 0]
+            groups.append(factored.factors(theta, self._X[extra.samples[chosen]], layer, extra.units[chosen]))
+            order.append(chosen + self._samples.numel())
+        inverse = torch.cat(order).argsort()
+        return gram_of_factors(groups)[inverse][:, inverse]
 
     def hessian_vector(self, weights: Tensor, vector: Tensor) -> Tensor:
         count = self._samples.numel()

@@ -85,7 +85,7 @@ def _cause(module: nn.Module, base: dict[str, Tensor], recordings: list[Recordin
     remedy = _remedy(module, base, calls)
     found = _first_operation(recordings, calls)
     if found is None:
-        return remedy or "is not homogeneous in the parameters"
+        return remedy or "is not homogeneous: it runs other operations for parameters of another size"
     name, degrees = found
     general = name.strip("_")
     if any(part in general for part in _SUMS) and remedy:

@@ -69,7 +69,8 @@ class RectifierMode(TorchFunctionMode):
 
     Args:
         active: per call in execution order, whether it depends on the parameters; None to find out (attribute
-            ``active``). Calls that do not depend on them are left alone.
+            ``active``). Calls that do not depend on them are left alone, and so are those inside custom autograd
+            functions, whose derivative is another matter.
         probes: per active call, a flat tensor added to the output (to take derivatives by), or None.
         changes: per active call, a flat tensor added to the slope without changing the output's value, or None.
         observer: a mode that is to look away from what replaces the rectifiers, or None.
@@ -108,7 +109,8 @@ class RectifierMode(TorchFunctionMode):
     def _is_active(self, args: tuple, kwargs: dict[str, Any]) -> bool:
         position = len(self.active)
         if self._expected is None:
-            self.active.append(bool((args[0] if args else kwargs["input"]).requires_grad))
+            depends = bool((args[0] if args else kwargs["input"]).requires_grad)
+            self.active.append(depends and torch.is_grad_enabled())
         elif position < len(self._expected):
             self.active.append(self._expected[position])
         else:
