@@ -16,6 +16,7 @@ from margin_projection.projections.active_set import gram_solver, refine
 _EPSILON = float(np.finfo(np.float64).eps)
 _ZERO_ROW = 1e-290  # squared norms below this belong to rows that vanish
 _UNBOUNDED = 1e30
+_GRAM_NOISE = 1e-7  # relative length of a combination of rows that rounding errors of their Gram matrix can hide
 
 
 class DualQPStatus(enum.Enum):
@@ -150,7 +151,7 @@ def solve_by_nonnegative_least_squares(
     signed = weights[: rhs.size].copy()
     signed[is_equality] -= weights[rhs.size :]
     value = float(rhs @ signed)
-    if value > 0.5 and np.linalg.norm(signed @ rows) <= 1e-6 * max(1.0, np.linalg.norm(signed)):
+    if value > 0.5 and np.linalg.norm(signed @ rows) <= _GRAM_NOISE * np.linalg.norm(signed):
         return None, signed / value
     if residual <= 1e-9 or value >= 1.0:
         return None, None
@@ -159,7 +160,7 @@ def solve_by_nonnegative_least_squares(
 
 def _factor(unit_gram: np.ndarray) -> np.ndarray:
     """R (m, r) with R R^T = gram (unit diagonal), the rank cut where the remaining pivots are rounding errors."""
-    tolerance = max(16.0, unit_gram.shape[0]) * _EPSILON
+    tolerance = _EPSILON * max(16.0, float(unit_gram.shape[0]))
     # the transpose is the same matrix, already in LAPACK's order
     factor, pivots, rank, _ = dpstrf(unit_gram.T, tol=tolerance, lower=1)
     rows = np.zeros((unit_gram.shape[0], rank))
@@ -184,15 +185,13 @@ def _without_zero_rows(
     """Drop rows of A that vanish: 0 >= rhs_i is redundant, or proves infeasibility by itself."""
     impossible = ~kept & ((rhs > 0.0) | (is_equality & (rhs != 0.0)))
     if impossible.any():
-        ray = np.zeros_like(rhs)
-        index = int(np.flatnonzero(impossible)[0])
-        ray[index] = np.sign(rhs[index])
-        return _failure(gram, rhs, is_equality, ray)
+        unit = np.where(np.arange(rhs.size) == np.flatnonzero(impossible)[0], np.sign(rhs), 0.0)
+        return _failure(gram, rhs, is_equality, unit)
     warm = None if warm_active is None else warm_active[kept]
     reduced = least_distance(gram[np.ix_(kept, kept)], rhs[kept], is_equality[kept], warm)
     multipliers, active, slack = np.zeros_like(rhs), is_equality.copy(), -rhs
     multipliers[kept], active[kept], slack[kept] = reduced.multipliers, reduced.active, reduced.slack
-    ray = None
+    ray: np.ndarray | None = None
     if reduced.ray is not None:
         ray = np.zeros_like(rhs)
         ray[kept] = reduced.ray

@@ -95,6 +95,16 @@ def verify_farkas(A: np.ndarray, b: np.ndarray, is_equality: np.ndarray, farkas:
     return all(_exact_product(whole, A[support, column]) == 0 for column in range(A.shape[1]))
 
 
+def row_norms(rows: np.ndarray) -> np.ndarray:
+    """(m,) Euclidean norms of ``rows`` (m, p), with neither overflow nor underflow of squares."""
+    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    if norms.size and (norms.max() > 1e140 or norms.min() < 1e-140 or not np.isfinite(norms).all()):
+        largest = np.abs(rows).max(axis=1, initial=0.0)
+        safe = np.where(largest > 0.0, largest, 1.0)
+        norms = safe * np.linalg.norm(rows / safe[:, None], axis=1)
+    return norms
+
+
 def least_violation_point(A: np.ndarray, b: np.ndarray, is_equality: np.ndarray) -> np.ndarray:
     """(p,) a minimizer of the largest violation, [b_i - (A theta)_i]_+ or |b_i - (A theta)_i| for equalities.
 
@@ -120,10 +130,17 @@ def _solve_linear_program(cost: np.ndarray, bounds: Any, **constraints: np.ndarr
 
 
 def _floating_farkas(A: np.ndarray, b: np.ndarray, is_equality: np.ndarray) -> np.ndarray | None:
-    """A vertex of {u : A^T u = 0, b^T u = 1, u_i >= 0 for inequalities} in floating point, None where none is found."""
-    norms = np.linalg.norm(A, axis=1)
+    """A vertex of {u : A^T u = 0, b^T u = const > 0, u_i >= 0 for inequalities}, each u_i times the norm of its row.
+
+    None where the floating-point solver finds none.
+    """
+    norms = row_norms(A)
     scale = np.where(norms > 0.0, norms, 1.0)
-    rows = np.vstack([(A / scale[:, None]).T, b / scale])
+    sides = b / scale
+    largest = np.abs(sides).max(initial=0.0)
+    if not 0.0 < largest < np.inf:
+        return None
+    rows = np.vstack([(A / scale[:, None]).T, sides / largest])
     columns = np.hstack([rows, -rows[:, is_equality]])
     target = np.append(np.zeros(A.shape[1]), 1.0)
     cost = np.ones(columns.shape[1])
@@ -132,9 +149,7 @@ def _floating_farkas(A: np.ndarray, b: np.ndarray, is_equality: np.ndarray) -> n
         return None
     weights = solution[: b.size].copy()
     weights[is_equality] -= solution[b.size :]
-    weights /= scale
-    usable = np.isfinite(weights).all() and np.abs(weights).max(initial=0.0) > 0.0
-    return weights if usable else None
+    return weights if np.abs(weights).max(initial=0.0) > 0.0 else None
 
 
 def _exact_null_vector(rows: np.ndarray) -> list[Fraction] | None:
@@ -143,7 +158,7 @@ def _exact_null_vector(rows: np.ndarray) -> list[Fraction] | None:
     Only as many equations as determine u are solved; the caller checks the others. None where they are singular.
     """
     count = rows.shape[0]
-    norms = np.linalg.norm(rows, axis=1)
+    norms = row_norms(rows)
     if count == 1 or norms.min() == 0.0:
         return [Fraction(1)] if count == 1 else None
     if count > rows.shape[1] + 1:

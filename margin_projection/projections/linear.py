@@ -12,7 +12,7 @@ from scipy.linalg import qr
 
 from margin_projection.projections.active_set import refine, row_solver
 from margin_projection.projections.dual_qp import solve_by_nonnegative_least_squares, solve_unit_rows
-from margin_projection.projections.infeasibility import least_violation_point, prove_infeasible
+from margin_projection.projections.infeasibility import least_violation_point, prove_infeasible, row_norms
 from margin_projection.projections.problem import ProjectionProblem, Solution
 from margin_projection.projections.result import CertificateKind, Counts, Status
 
@@ -46,7 +46,7 @@ class Polyhedron:
     rhs: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        norms = np.sqrt(np.einsum("ij,ij->i", self.rows, self.rows))
+        norms = row_norms(self.rows)
         rhs = self.offsets - self.rows @ self.start
         rounding = 4.0 * _EPSILON * (np.abs(self.offsets) + norms * math.sqrt(self.start @ self.start))
         rhs[np.abs(rhs) <= np.where(norms > 0.0, rounding, 0.0)] = 0.0
@@ -169,7 +169,7 @@ def _exactly_infeasible(problem: ProjectionProblem, polyhedron: Polyhedron) -> S
 def _narrowly_feasible(
     problem: ProjectionProblem, polyhedron: Polyhedron, found: tuple[np.ndarray, np.ndarray] | None
 ) -> Solution:
-    """No proof of emptiness: narrower margins are tried; else the best point float64 resolves, or the least violation."""
+    """No proof of emptiness: narrower margins are tried; else the best point resolved, or the least violation."""
     candidates = [] if found is None else [found]
     for scale in _NARROW:
         found = _solve(polyhedron, scale)
