@@ -1,8 +1,8 @@
 """Convex pieces of a rectifier sum's feasible set, and the descent from piece to piece.
 
-A unit that enters a row with a plus sign is a maximum of linear functions there; choosing one of its slopes
-gives a smaller, so a convex and *feasible* piece, with no condition on the sign of the preactivation. A unit that enters
-with a minus sign is concave there: its rows are cuts, added where the point violates them.
+A unit that enters a row with a plus sign is a maximum of linear functions there; choosing one of its slopes gives a
+smaller, so a convex and *feasible* piece, with no condition on the sign of the preactivation. A unit that enters with a
+minus sign is concave there: its rows are cuts, added where the point violates them.
 """
 
 from __future__ import annotations
