@@ -35,13 +35,16 @@ class Polyhedron:
     Attributes:
         rows: A (n, p); norms: (n,) of its rows.
         offsets: b (n,); is_equality: (n,) bool; start: (p,).
-        rhs: (n,) b - A start, so that d = theta - start has (A d)_i >= rhs_i; rounding errors count as 0.
+        tolerance: bound on the violation of a projection.
+        rhs: (n,) b - A start, so that d = theta - start has (A d)_i >= rhs_i; rounding errors well below the tolerance
+            count as 0.
     """
 
     rows: np.ndarray
     offsets: np.ndarray
     is_equality: np.ndarray
     start: np.ndarray
+    tolerance: float
     norms: np.ndarray = field(init=False)
     rhs: np.ndarray = field(init=False)
 
@@ -49,7 +52,7 @@ class Polyhedron:
         norms = row_norms(self.rows)
         rhs = self.offsets - self.rows @ self.start
         rounding = 4.0 * _EPSILON * (np.abs(self.offsets) + norms * math.sqrt(self.start @ self.start))
-        rhs[np.abs(rhs) <= np.where(norms > 0.0, rounding, 0.0)] = 0.0
+        rhs[np.abs(rhs) <= np.where(norms > 0.0, np.minimum(rounding, 0.1 * self.tolerance), 0.0)] = 0.0
         object.__setattr__(self, "norms", norms)
         object.__setattr__(self, "rhs", rhs)
 
@@ -95,9 +98,12 @@ def project_linear(problem: ProjectionProblem) -> Solution:
     polyhedron = _read(problem)
     if polyhedron.contains_start():
         zeros = np.zeros_like(polyhedron.offsets)
-        return _with_solution(problem, polyhedron, zeros, np.zeros_like(polyhedron.start))
+        stay = np.zeros_like(polyhedron.start)
+        if _is_feasible(problem, polyhedron, stay):
+            return _with_solution(problem, polyhedron, zeros, stay)
+        return _with_solution(problem, polyhedron, zeros, stay, Status.STALLED)
     found = _solve(polyhedron)
-    if found is not None and polyhedron.violation(found[1]) <= problem.tolerance:
+    if found is not None and _is_feasible(problem, polyhedron, found[1]):
         return _with_solution(problem, polyhedron, *found)
     return _exactly_infeasible(problem, polyhedron) or _narrowly_feasible(problem, polyhedron, found)
 
@@ -106,7 +112,15 @@ def _read(problem: ProjectionProblem) -> Polyhedron:
     system = problem.system
     coefficients = system.model.coefficients(torch.as_tensor(system.X)).detach().cpu().numpy()
     start = problem.start.detach().cpu().numpy()
-    return Polyhedron(system.signs[:, None] * coefficients, system.offsets, system.is_equality, start)
+    rows = system.signs[:, None] * coefficients
+    return Polyhedron(rows, system.offsets, system.is_equality, start, problem.tolerance)
+
+
+def _is_feasible(problem: ProjectionProblem, polyhedron: Polyhedron, step: np.ndarray) -> bool:
+    """Whether start + step is in the set to the tolerance, with the constraints evaluated as the system does it."""
+    point = torch.as_tensor(polyhedron.start + step, device=problem.start.device)
+    violations = problem.system.violation_values(problem.system.constraint_values(point))
+    return float(violations.max()) <= problem.tolerance
 
 
 def _solve(polyhedron: Polyhedron, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray] | None:
@@ -175,7 +189,7 @@ def _narrowly_feasible(
         found = _solve(polyhedron, scale)
         if found is not None:
             candidates.append(found)
-            if polyhedron.violation(found[1]) <= problem.tolerance:
+            if _is_feasible(problem, polyhedron, found[1]):
                 return _with_solution(problem, polyhedron, *found)
     if candidates:
         multipliers, step = min(candidates, key=lambda each: polyhedron.violation(each[1]))
