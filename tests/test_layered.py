@@ -6,6 +6,7 @@ import torch
 
 from margin_projection.networks.convolutional import Convolutional
 from margin_projection.networks.fully_connected import FullyConnected
+from margin_projection.networks.linearization import Linearization
 
 TOLERANCE = 1e-11
 NETWORKS = {
@@ -148,3 +149,28 @@ def test_kink_changes_agree_with_kink_rows(name):
     v = torch.linspace(-1, 1, model.num_parameters, dtype=torch.float64)
     rows = line.with_kinks(line.kinks())
     assert torch.allclose(line.kink_changes(v), rows.apply(v)[len(X) :], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky", "conv"])
+def test_fractional_slopes_agree_with_the_generalized_adjoint(name):
+    model, theta, X = instance(name)
+    line = model.linearize(theta, X)
+    index = torch.arange(3, len(line.kinks()), 7)
+    fractions = torch.linspace(0, 1, len(index), dtype=torch.float64)
+    u = torch.linspace(1, 2, len(X), dtype=torch.float64)
+    expected = model.generalized_adjoint(theta, X, u, line.kinks().select(index), fractions)
+    assert torch.allclose(line.with_fractions(index, fractions).adjoint(u), expected, atol=TOLERANCE)
+    assert torch.equal(line.preactivations(), line.kinks().values)
+
+
+def test_additive_fractions_are_exact_for_one_hidden_layer():
+    model = FullyConnected((4, 6, 1), "leaky_relu", 0.1)
+    theta, X = torch.as_tensor(model.initialize(0)), torch.as_tensor(np.random.default_rng(0).standard_normal((5, 4)))
+    line = model.linearize(theta, X)
+    index, fractions = torch.tensor([2, 9, 20]), torch.tensor([0.3, 0.5, 0.9], dtype=torch.float64)
+    exact, additive = line.with_fractions(index, fractions), Linearization.with_fractions(line, index, fractions)
+    assert torch.allclose(exact.jacobian(), additive.jacobian(), atol=TOLERANCE)
+    assert torch.allclose(exact.gram(), additive.gram(), atol=TOLERANCE)
+    v = torch.linspace(-1, 1, model.num_parameters, dtype=torch.float64)
+    rows = [each.with_kinks(line.kinks().select(torch.tensor([4, 5]))) for each in (exact, additive)]
+    assert torch.allclose(rows[0].apply(v), rows[1].apply(v), atol=TOLERANCE)

@@ -41,7 +41,13 @@ class Pass:
                 changed[kinks.samples[here], kinks.units[here]] = slopes[here]
                 self.slopes[index] = changed.reshape(slope.shape)
 
-    def subset(self, samples: Tensor) -> Pass:
+    def with_slopes(self, kinks: Kinks, slopes: Tensor) -> Pass:
+        """The same pass with other slopes at the listed units."""
+        copy = self.subset(slice(None))
+        copy.override_slopes(kinks, slopes)
+        return copy
+
+    def subset(self, samples: Tensor | slice) -> Pass:
         """The same pass restricted to ``samples``."""
         part = object.__new__(Pass)
         part.layers, part.activation, part.weights = self.layers, self.activation, self.weights
@@ -179,6 +185,29 @@ class LayeredLinearization(Linearization):
             reach = slopes @ forward.weights[index].square().T
             squares = squares + reach * forward.inputs[index - 1].square().sum(-1, keepdim=True)
         return squares.sqrt()
+
+    def preactivations(self) -> Tensor:
+        forward = self._pass
+        if not forward.activation.has_kink or not forward.slopes:
+            return self.values.new_zeros(0)
+        return torch.cat([z.flatten() for z in forward.preactivations[:-1]])
+
+    def with_fractions(self, index: Tensor, fractions: Tensor) -> LayeredLinearization:
+        if not index.numel():
+            return self
+        kinks, left = self._locate(index), self._pass.activation.left
+        return LayeredLinearization(self._pass.with_slopes(kinks, left + (1.0 - left) * fractions))
+
+    def _locate(self, index: Tensor) -> Kinks:
+        """The kinks at these positions of the listing, without their derivatives."""
+        sizes = [z[0].numel() for z in self._pass.preactivations[:-1]]
+        count = self._num_outputs
+        bounds = torch.cumsum(torch.tensor([0] + [count * size for size in sizes], device=index.device), 0)
+        layers = torch.searchsorted(bounds, index, right=True) - 1
+        width = torch.tensor(sizes, device=index.device)[layers]
+        inside = index - bounds[layers]
+        nothing = torch.zeros(index.numel(), dtype=self.values.dtype, device=index.device)
+        return Kinks(inside // width, layers, inside % width, nothing, nothing, nothing)
 
     def kink_changes(self, vector: Tensor) -> Tensor:
         forward = self._pass

@@ -81,6 +81,19 @@ class Linearization(ABC):
         """Every rectifier preactivation of the model at every sample (none for smooth models)."""
         return Kinks.none(self.values)
 
+    def preactivations(self) -> Tensor:
+        """The preactivations that `kinks` lists, in its order, without the derivatives."""
+        return self.kinks().values
+
+    def with_fractions(self, index: Tensor, fractions: Tensor) -> Linearization:
+        """The same rows with generalized gradients: at the listed kinks the slope is (1 - fraction) left + fraction right.
+
+        Args:
+            index: (k,) positions in the order of `kinks`.
+            fractions: (k,) in [0, 1]; elsewhere the fraction is 1 at z > 0 and 0 at z <= 0.
+        """
+        return _WithFractions(self, index, fractions) if index.numel() else self
+
     def kink_changes(self, vector: Tensor) -> Tensor:
         """The directional derivative of every preactivation that `kinks` lists, along ``vector`` (p,), in its order."""
         kinks = self.kinks()
@@ -91,3 +104,59 @@ class Linearization(ABC):
         if len(kinks):
             raise ValueError("this model has no kinks, so none can be appended as rows")
         return self
+
+
+class _WithFractions(Linearization):
+    """Generalized gradients by adding kink rows, exact where no listed kink lies behind another one.
+
+    Row i becomes J[i] + sum_k (fraction_k - side_k) coefficient_k dz_k over the listed kinks k of sample i. Its Hessian
+    leaves out the coefficients' own derivatives, which vanish between directions along which the listed z stay put.
+    """
+
+    def __init__(self, plain: Linearization, index: Tensor, fractions: Tensor, appended: Kinks | None = None) -> None:
+        self._plain, self._index, self._fractions = plain, index, fractions
+        self._all = plain.kinks()
+        listed = self._all.select(index)
+        self._listed = listed
+        self._appended = Kinks.none(plain.values) if appended is None else appended
+        self._rows = plain.with_kinks(_join(listed, self._appended))
+        self._outputs = plain.values.numel()
+        self._shifts = (fractions - (listed.values > 0).to(fractions.dtype)) * listed.coefficients
+        self.values = torch.cat([plain.values, self._appended.values])
+        self.num_parameters = plain.num_parameters
+
+    def _expand(self, weights: Tensor) -> Tensor:
+        """Weights on the rows of ``_rows`` for weights on this linearization's rows."""
+        outputs, appended = weights[: self._outputs], weights[self._outputs :]
+        return torch.cat([outputs, outputs[self._listed.samples] * self._shifts, appended])
+
+    def apply(self, vector: Tensor) -> Tensor:
+        product = self._rows.apply(vector)
+        outputs, listed = product[: self._outputs], product[self._outputs : self._outputs + len(self._listed)]
+        outputs = outputs.index_add(0, self._listed.samples, self._shifts * listed)
+        return torch.cat([outputs, product[self._outputs + len(self._listed) :]])
+
+    def adjoint(self, weights: Tensor) -> Tensor:
+        return self._rows.adjoint(self._expand(weights))
+
+    def gram(self) -> Tensor:
+        identity = torch.eye(self.values.numel(), dtype=self.values.dtype, device=self.values.device)
+        table = torch.stack([self._expand(row) for row in identity])
+        return table @ self._rows.gram() @ table.T
+
+    def hessian_vector(self, weights: Tensor, vector: Tensor) -> Tensor:
+        return self._rows.hessian_vector(self._expand(weights), vector)
+
+    def kinks(self) -> Kinks:
+        return self._all
+
+    def kink_changes(self, vector: Tensor) -> Tensor:
+        return self._plain.kink_changes(vector)
+
+    def with_kinks(self, kinks: Kinks) -> Linearization:
+        return _WithFractions(self._plain, self._index, self._fractions, kinks) if len(kinks) else self
+
+
+def _join(first: Kinks, second: Kinks) -> Kinks:
+    """Both lists, one behind the other."""
+    return Kinks(*(torch.cat([getattr(first, name), getattr(second, name)]) for name in Kinks.__dataclass_fields__))

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from margin_projection.networks.linearization import Kinks
 from margin_projection.projections.lower_bounds import output_change_lower_bound
 from margin_projection.projections.newton import LocalSolution, solve_locally
 from margin_projection.projections.newton_step import Face
@@ -114,24 +113,19 @@ def _convex_kinks(run: LocalSolution) -> int:
         return 0
     pushed = torch.sign(run.piece.multipliers) * run.local.signs
     convex = pushed[kinks.samples] * kinks.coefficients > 0
-    near = kinks.values.abs() <= 1e-9 * kinks.gradient_norms
+    near = (kinks.values.abs() <= 1e-9 * kinks.gradient_norms) & (kinks.gradient_norms > 0)
     return int((convex & near & (run.piece.multipliers.abs() > 1e-12)[kinks.samples]).sum())
-
-
-def _stuck(run: LocalSolution) -> Kinks:
-    return run.piece.kinks.select(Face(run.local, run.piece).stuck)
 
 
 def _generalized_gradient(problem: ProjectionProblem, run: LocalSolution) -> Tensor | None:
     """sum_i lambda_i g_i with the slopes at stuck kinks that the multipliers over adjacent pieces imply."""
-    kinks = _stuck(run)
-    if not len(kinks):
+    stuck = run.piece.stuck
+    if not stuck.any():
         return None
-    shares = run.piece.shares[Face(run.local, run.piece).stuck]
-    fractions = torch.where(kinks.values > 0, 1.0 - shares, shares)
     X, signs = problem.system.tensors(run.point.device)[:2]
-    weights = signs * run.piece.multipliers
-    return problem.system.model.generalized_adjoint(run.point, X, weights, kinks, fractions)
+    line = problem.system.model.linearize(run.point, X)
+    line = line.with_fractions(run.piece.kink_index[stuck], run.piece.fractions[stuck])
+    return line.adjoint(signs * run.piece.multipliers)
 
 
 def _distinct_minimizers(problem: ProjectionProblem, runs: list[LocalSolution]) -> tuple[Tensor, ...]:
@@ -153,7 +147,7 @@ def _evidence(
         "runs": [{"status": run.status.name, "violation": run.violation, "steps": run.counts.steps} for run, _ in runs],
         "distances": [float(run.local.offset.norm()) for run, _ in runs],
         "history": [list(row) for row in best.history],
-        "stuck_kinks": len(_stuck(best)),
+        "stuck_kinks": int(best.piece.stuck.sum()),
         "convex_kinks": _convex_kinks(best),
     }
     if curvature is not None and np.isfinite(curvature.least):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ _MAX_PRODUCTS = 60  # Hessian-vector products per step
 _FAR = 0.3  # a first-order step longer than this, relative to the distance moved, is far from the solution
 _LOOSE = 0.5  # forcing term far from the solution
 _SUFFICIENT = 1e-4  # share of the predicted decrease of the penalty that a step must reach
+_NEAR = 0.1  # a stuck kink is still near z = 0 within this share of the step taken
 _NOISE = 1e-13  # relative decrease of the penalty below which rounding decides
 
 
@@ -84,18 +85,33 @@ class _Run:
     def linearize(self, point: Tensor) -> LocalModel:
         line = self.system.model.linearize(point, self.X)
         constraints = self.signs * line.values - self.offsets
-        return LocalModel(line, constraints, self.signs, self.is_equality, point - self.start)
+        fractions = (line.preactivations() > 0).to(point.dtype)
+        return LocalModel(line, constraints, self.signs, self.is_equality, point - self.start, fractions)
 
     def move(self, point: Tensor, local: LocalModel | None = None) -> None:
         """Accept ``point``: solve for its first-order step."""
+        self.moved = float((point - self.point).norm())
         self.point = point
-        self.local = self.linearize(point) if local is None else local
+        self.local = self.with_stuck_kinks(self.linearize(point) if local is None else local)
         self.piece = piece_step(self.local, self.piece)
         self.violations = self.system.violation_values(self.local.constraints)
         self.violation = float(self.violations.max())
         self.stationarity = float(self.piece.step.norm())
         self.counts += Counts(jacobians=1, steps=1 if self.history else 0)
         self.history.append((self.violation, self.stationarity, float(self.local.offset.norm())))
+
+    def with_stuck_kinks(self, local: LocalModel) -> LocalModel:
+        """The same with generalized gradients at kinks that the last step left stuck and that are still near z = 0."""
+        if self.piece is None or not self.piece.stuck.any():
+            return local
+        stuck = self.piece.stuck
+        index, fractions = self.piece.kink_index[stuck], self.piece.fractions[stuck]
+        size = self.piece.kinks.gradient_norms[stuck].clamp_min(1e-300)
+        near = local.line.preactivations()[index].abs() <= _NEAR * self.moved * size
+        index, fractions = index[near], fractions[near]
+        every = local.fractions.clone()
+        every[index] = fractions
+        return replace(local, line=local.line.with_fractions(index, fractions), fractions=every)
 
     def is_feasible(self) -> bool:
         return self.violation <= max(1e-6, self.tolerance)

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from margin_projection.projections.pieces import LocalModel, PieceStep
 
-_SHARE = 1e-9  # a kink whose flipped share of the multiplier lies in (_SHARE, 1 - _SHARE) is stuck at z = 0
 _MAX_BLOCKS = 6
 _EARLY = 0.1  # a block beyond this fraction of the correction ends the step instead of extending the face
 _REACH = 3.0  # length of a step along nonpositive curvature, in first-order steps
@@ -38,7 +37,7 @@ class Face:
         largest = piece.multipliers.abs().max() if count else piece.multipliers.sum()
         self.carried = (piece.multipliers.abs() > 1e-13 * largest) | local.is_equality
         active = self.carried if extra is None else self.carried | extra
-        self.stuck = (piece.shares > _SHARE) & (piece.shares < 1.0 - _SHARE)
+        self.stuck = piece.stuck
         self.table = self._table(local, piece, active)
         gram = self.table @ piece.gram @ self.table.T
         self._inverse = torch.linalg.pinv(gram, rcond=1e-13, hermitian=True) if len(gram) else gram
@@ -50,9 +49,9 @@ class Face:
     def _table(self, local: LocalModel, piece: PieceStep, active: Tensor) -> Tensor:
         count, samples = self.count, piece.kinks.samples
         table = torch.diag(local.signs)
-        crossed = torch.nonzero(piece.shares >= 1.0 - _SHARE).squeeze(1)
+        crossed = torch.nonzero(~self.stuck & (piece.fractions != piece.base)).squeeze(1)
         table = torch.cat([table, table.new_zeros(count, len(piece.kinks))], 1)
-        table[samples[crossed], count + crossed] = piece.jumps[crossed]
+        table[samples[crossed], count + crossed] = (piece.jumps * (piece.fractions - piece.base))[crossed]
         stuck = torch.nonzero(self.stuck).squeeze(1)
         kink_rows = table.new_zeros(stuck.numel(), table.shape[1])
         kink_rows[torch.arange(stuck.numel()), count + stuck] = 1.0

@@ -4,6 +4,9 @@ At theta, output i is a piece of f; its rectifiers' kinks k lie at z_k = 0. Wher
 (s_i * coefficient_k < 0), the constraint is locally the minimum of the two pieces, so both must hold, and a step that
 crosses the kink must respect the piece behind it. Where it is convex, the constraint is the maximum: the current piece is
 a safe model. Pieces are generated lazily, only where the step would violate them.
+
+A kink that the last step left stuck at z = 0 enters the gradients with its fraction alpha in [0, 1] between the left and
+the right slope, so that kinks behind one another (whose effects multiply) are consistent at the solution.
 """
 
 from __future__ import annotations
@@ -18,21 +21,28 @@ from torch import Tensor
 from margin_projection.networks.linearization import Kinks, Linearization
 from margin_projection.projections.dual_qp import DualQPStatus, least_distance
 
+STUCK = 1e-9  # fractions beyond this from 0 and from 1 belong to stuck kinks
 _MAX_ROUNDS = 40
 _MAX_KINK_ROWS = 800
+_AT_ONCE = 0.01  # share of the step before which a kink is crossed at once
 _PIECE_TOLERANCE = 1e-13  # violations of a piece below this are rounding
 _RELAXATION = 1e-3  # of the mean squared gradient, where the linearized constraints contradict each other
 
 
 @dataclass(frozen=True)
 class LocalModel:
-    """Everything first-order at theta: constraint values c (n,), signs, equality mask, and theta - start."""
+    """Everything first-order at theta: constraint values c (n,), signs, equality mask, theta - start.
+
+    ``line`` has generalized gradients with ``fractions`` (K,) of the right slope at all K kinks: 0 or 1 by the side of z,
+    except at kinks that are stuck.
+    """
 
     line: Linearization
     constraints: Tensor
     signs: Tensor
     is_equality: Tensor
     offset: Tensor
+    fractions: Tensor
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class Piece:
     """A piece of one constraint: on which side it takes the listed kinks (True: the right one, z > 0)."""
 
     sample: int
-    sides: tuple[tuple[int, bool], ...]
+    sides: tuple[tuple[int, bool], ...] = ()
 
 
 @dataclass
@@ -52,9 +62,10 @@ class PieceStep:
         rows: the linearization with the preactivations of all generated pieces appended to the n outputs.
         gram: of ``rows``.
         row_weights: (n + k,) w with theta + d - start = rows^T w: signed multipliers of outputs and kinks.
-        kinks: the k appended preactivations; ``jumps`` (k,) the change of grad c_i per kink when it is flipped.
+        kink_index: (k,) the appended kinks, as positions in the model's listing; ``kinks`` their data.
+        jumps: (k,) the change of grad c_i per unit of the kink's fraction.
+        base: (k,) the fractions that the rows have; ``fractions`` (k,) those that the multipliers over the pieces imply.
         multipliers: (n,) lambda_i, the total over the pieces of constraint i, nonnegative for inequalities.
-        shares: (k,) the share of lambda_i that lies on pieces with kink k flipped, in [0, 1].
         pieces: the pieces that carry multipliers, a warm start for the next step.
         feasible: whether the quadratic program had a solution as posed; otherwise it was relaxed.
     """
@@ -63,12 +74,19 @@ class PieceStep:
     rows: Linearization
     gram: Tensor
     row_weights: Tensor
+    kink_index: Tensor
     kinks: Kinks
     jumps: Tensor
+    base: Tensor
+    fractions: Tensor
     multipliers: Tensor
-    shares: Tensor
     pieces: tuple[Piece, ...]
     feasible: bool
+
+    @property
+    def stuck(self) -> Tensor:
+        """(k,) bool: kinks whose two sides both carry multipliers, so that z = 0 must hold."""
+        return (self.fractions > STUCK) & (self.fractions < 1.0 - STUCK)
 
 
 def piece_step(local: LocalModel, previous: PieceStep | None = None) -> PieceStep:
@@ -81,57 +99,64 @@ def piece_step(local: LocalModel, previous: PieceStep | None = None) -> PieceSte
     program = _PieceProgram(local)
     if previous is not None:
         program.add_previous(previous)
+    program.solve()
     for _ in range(_MAX_ROUNDS):
-        program.solve()
-        if not program.add_violated():
+        if not program.refine():
             break
+        program.solve()
     return program.result()
 
 
 class _PieceProgram:
-    """The growing quadratic program: row r of ``table`` combines outputs and kinks into the gradient of one piece."""
+    """The growing quadratic program: row r of ``table`` combines outputs and kinks into the gradient of one piece.
+
+    With base fraction a, taking kink k on its right side adds jump_k ((1 - a) dz_k d + min(z_k, 0)) to the constraint's
+    linear model, on its left side jump_k (-a dz_k d - max(z_k, 0)), jump_k = s_i coefficient_k.
+    """
 
     def __init__(self, local: LocalModel) -> None:
         self.local, self.device = local, local.offset.device
         self.all_kinks = local.line.kinks()
+        self.fractions = local.fractions.cpu().numpy()
         self.signs = local.signs.cpu().numpy()
         self.constraints = local.constraints.cpu().numpy()
         self.equality = local.is_equality.cpu().numpy()
         self.count = self.signs.size
-        self.owners = np.arange(self.count)
-        self.flips: list[tuple[int, ...]] = [()] * self.count
+        self.pieces = [Piece(sample) for sample in range(self.count)]
         self.orientation = np.ones(self.count)
         self.is_equality = self.equality.copy()
         self.multipliers = np.zeros(self.count)
         self.feasible = True
         self.kink_ids: list[int] = []
+        self.switched: set[int] = set()
         self._set_rows()
 
     def _set_rows(self) -> None:
         """Rebuild what depends on the appended kinks."""
-        index = torch.as_tensor(self.kink_ids, dtype=torch.int64, device=self.device)
-        self.kinks = self.all_kinks.select(index)
-        signed = self.local.signs[self.kinks.samples] * self.kinks.coefficients
-        self.jumps = torch.where(self.kinks.values > 0, -signed, signed)
+        self.kink_index = torch.as_tensor(self.kink_ids, dtype=torch.int64, device=self.device)
+        self.kinks = self.all_kinks.select(self.kink_index)
+        self.jumps = self.local.signs[self.kinks.samples] * self.kinks.coefficients
         self.rows = self.local.line.with_kinks(self.kinks)
         self.gram = self.rows.gram().cpu().numpy()
         self.row_offset = self.rows.apply(self.local.offset).cpu().numpy()
-        self.position = {key: self.count + index for index, key in enumerate(self.kink_ids)}
+        self.position = {key: index for index, key in enumerate(self.kink_ids)}
         self._set_table()
 
     def _set_table(self) -> None:
         """The combinations (P, n + k), their Gram matrix, and the right-hand side of the quadratic program."""
-        jumps = self.jumps.cpu().numpy()
-        table = np.zeros((len(self.owners), self.count + len(self.kink_ids)))
-        table[np.arange(len(self.owners)), self.owners] = self.signs[self.owners]
-        for row, flipped in enumerate(self.flips[self.count :], self.count):
-            columns = [self.position[key] for key in flipped]
-            table[row, columns] = jumps[[column - self.count for column in columns]]
+        jumps, z = self.jumps.cpu().numpy(), self.kinks.values.cpu().numpy()
+        owners = np.array([piece.sample for piece in self.pieces])
+        table = np.zeros((len(owners), self.count + len(self.kink_ids)))
+        table[np.arange(len(owners)), owners] = self.signs[owners]
+        values = self.constraints[owners]
+        for row, piece in enumerate(self.pieces):
+            for key, right in piece.sides:
+                at = self.position[key]
+                table[row, self.count + at] = jumps[at] * (right - self.fractions[key])
+                values[row] += jumps[at] * (min(z[at], 0.0) if right else -max(z[at], 0.0))
         table *= self.orientation[:, None]
-        values = self.constraints[self.owners] * self.orientation
-        values += table[:, self.count :] @ self.kinks.values.cpu().numpy()
-        self.table, self.table_gram = table, table @ self.gram @ table.T
-        self.rhs = table @ self.row_offset - values
+        self.owners, self.table, self.table_gram = owners, table, table @ self.gram @ table.T
+        self.rhs = table @ self.row_offset - values * self.orientation
 
     def solve(self) -> None:
         solution = least_distance(self.table_gram, self.rhs, self.is_equality)
@@ -144,56 +169,87 @@ class _PieceProgram:
         self.weights = self.table.T @ self.multipliers
         self.step = self.rows.adjoint(torch.as_tensor(self.weights, device=self.device)) - self.local.offset
 
-    def add_violated(self) -> bool:
-        """Append the worst piece of every constraint that the step violates behind a concave kink; False if none."""
+    def refine(self) -> bool:
+        """Append or switch the pieces that the step shows to be missing or wrong; False where the model is consistent.
+
+        Behind a concave kink a constraint's worst piece is appended where the step violates it. An equality that at
+        once crosses a convex kink is switched to the piece behind it, each kink once.
+        """
         kinks, local = self.all_kinks, self.local
         if not len(kinks):
             return False
         side = self._push(self._totals())
         push = torch.as_tensor(side, device=self.device)
         oriented = (local.signs * push)[kinks.samples] * kinks.coefficients
-        beyond = kinks.values + local.line.kink_changes(self.step)
-        jumps = torch.where(kinks.values > 0, -oriented, oriented)
-        effects = torch.where(oriented < 0, jumps * beyond, 0.0).clamp_max(0.0)
+        changes = local.line.kink_changes(self.step)
+        beyond = kinks.values + changes
+        excess = beyond.clamp_min(0.0) - kinks.values.clamp_min(0.0) - local.fractions * changes
+        effects = torch.where(oriented < 0, oriented * excess, 0.0).clamp_max(0.0)
         totals = torch.zeros_like(local.constraints).index_add_(0, kinks.samples, effects)
         predicted = push * (local.constraints + local.signs * local.line.apply(self.step))
         scale = _PIECE_TOLERANCE * (1.0 + local.constraints.abs())
         violated = (predicted + totals < -scale) & (totals < -scale)
         chosen = torch.nonzero(violated[kinks.samples] & (effects < 0)).squeeze(1)
-        samples = kinks.samples[chosen].cpu().numpy()
-        keys = chosen.cpu().numpy()
-        return self._append([(int(each), tuple(keys[samples == each].tolist())) for each in np.unique(samples)], side)
+        appended = self._append(self._pieces_behind(chosen, beyond), side)
+        at_once = kinks.values.abs() <= _AT_ONCE * changes.abs()
+        jumped = local.is_equality[kinks.samples] & at_once & (oriented * excess > scale[kinks.samples])
+        switched = self._switch(self._pieces_behind(torch.nonzero(jumped).squeeze(1), beyond))
+        return appended or switched
+
+    def _pieces_behind(self, chosen: Tensor, beyond: Tensor) -> list[Piece]:
+        """One piece per sample that takes the chosen kinks on the sides where the step leads."""
+        sides: dict[int, list[tuple[int, bool]]] = {}
+        samples = self.all_kinks.samples[chosen].tolist()
+        for sample, key, right in zip(samples, chosen.tolist(), (beyond[chosen] > 0).tolist(), strict=True):
+            sides.setdefault(sample, []).append((key, right))
+        return [Piece(sample, tuple(each)) for sample, each in sides.items()]
+
+    def _switch(self, pieces: list[Piece]) -> bool:
+        """Take the listed kinks on their other side in every piece of their sample."""
+        fresh = {piece.sample: [each for each in piece.sides if each[0] not in self.switched] for piece in pieces}
+        keys = {key for sides in fresh.values() for key, _ in sides}
+        if not keys or len(set(self.kink_ids) | keys) > _MAX_KINK_ROWS:
+            return False
+        self.switched |= keys
+        for row, piece in enumerate(self.pieces):
+            sides = dict(piece.sides) | dict(fresh.get(piece.sample, ()))
+            self.pieces[row] = Piece(piece.sample, tuple(sorted(sides.items())))
+        self.kink_ids += sorted(keys - set(self.kink_ids))
+        self._set_rows()
+        return True
 
     def add_previous(self, previous: PieceStep) -> None:
         """Start from the pieces that carried the last step, as far as their kinks are still concave."""
-        if not previous.pieces:
-            return
         side = self._push(previous.multipliers.cpu().numpy())
-        values, coefficients = self.all_kinks.values.cpu().numpy(), self.all_kinks.coefficients.cpu().numpy()
+        coefficients = self.all_kinks.coefficients.cpu().numpy()
         found = []
         for piece in previous.pieces:
             factor = self.signs[piece.sample] * side[piece.sample]
-            flipped = (key for key, right in piece.sides if right != (values[key] > 0) and factor * coefficients[key] < 0)
-            found.append((piece.sample, tuple(sorted(flipped))))
-        self._append([each for each in found if each[1]], side)
+            kept = tuple(
+                (key, right)
+                for key, right in piece.sides
+                if self.fractions[key] != float(right) and factor * coefficients[key] < 0
+            )
+            if kept:
+                found.append(Piece(piece.sample, kept))
+        self._append(found, side)
 
     def _push(self, totals: np.ndarray) -> np.ndarray:
         """The side to which each equality pushes: the sign of its multiplier; 1 for inequalities."""
         return np.where(self.equality & (totals < 0), -1.0, 1.0)
 
-    def _append(self, pieces: Iterable[tuple[int, tuple[int, ...]]], side: np.ndarray) -> bool:
-        known = set(zip(self.owners.tolist(), self.flips, strict=True))
+    def _append(self, pieces: Iterable[Piece], side: np.ndarray) -> bool:
+        known = set(self.pieces)
         fresh = list(dict.fromkeys(piece for piece in pieces if piece not in known))
-        new_keys = sorted({key for _, flipped in fresh for key in flipped} - set(self.kink_ids))
+        new_keys = sorted({key for piece in fresh for key, _ in piece.sides} - set(self.kink_ids))
         if not fresh or len(self.kink_ids) + len(new_keys) > _MAX_KINK_ROWS:
             return False
-        for sample, flipped in fresh:
-            if self.is_equality[sample]:  # behind a kink, an equality acts as the inequality on the side it pushes to
-                self.is_equality[sample], self.orientation[sample] = False, side[sample]
-            self.owners = np.append(self.owners, sample)
-            self.flips.append(flipped)
-        sides = side[[sample for sample, _ in fresh]]
-        self.orientation = np.append(self.orientation, sides)
+        for piece in fresh:
+            if self.is_equality[piece.sample]:  # behind a kink it acts as the inequality on the side it pushes to
+                self.is_equality[piece.sample] = False
+                self.orientation[piece.sample] = side[piece.sample]
+        self.pieces += fresh
+        self.orientation = np.append(self.orientation, side[[piece.sample for piece in fresh]])
         self.is_equality = np.append(self.is_equality, np.zeros(len(fresh), dtype=bool))
         if new_keys:
             self.kink_ids += new_keys
@@ -208,28 +264,47 @@ class _PieceProgram:
         return totals
 
     def _carrying_pieces(self) -> tuple[Piece, ...]:
-        """The pieces with multipliers, by the sides on which they take the appended kinks of their sample."""
-        right = dict(zip(self.kink_ids, (self.kinks.values > 0).tolist(), strict=True))
+        """The pieces with multipliers, by the sides on which they take all the appended kinks of their sample."""
         of_sample: dict[int, list[int]] = {}
         for key, sample in zip(self.kink_ids, self.kinks.samples.tolist(), strict=True):
             of_sample.setdefault(sample, []).append(key)
         pieces = []
         for row in np.flatnonzero(self.multipliers != 0.0):
-            sample, flipped = int(self.owners[row]), set(self.flips[row])
-            keys = of_sample.get(sample, ())
-            pieces.append(Piece(sample, tuple((key, right[key] != (key in flipped)) for key in keys)))
+            piece, keys = self.pieces[row], of_sample.get(int(self.owners[row]), [])
+            listed = dict(piece.sides)
+            natural = [key for key in keys if key in listed or self.fractions[key] in (0.0, 1.0)]
+            sides = tuple((key, listed.get(key, bool(self.fractions[key]))) for key in natural)
+            pieces.append(Piece(piece.sample, sides))
         return tuple(piece for piece in pieces if piece.sides)
 
-    def result(self) -> PieceStep:
-        totals, flipped = self._totals(), np.zeros(len(self.kink_ids))
-        for multiplier, orientation, keys in zip(self.multipliers, self.orientation, self.flips, strict=True):
-            for key in keys:
-                flipped[self.position[key] - self.count] += multiplier * orientation
+    def _implied_fractions(self, base: np.ndarray, totals: np.ndarray) -> np.ndarray:
+        """The average side of each appended kink over its constraint's pieces, weighted by their multipliers."""
+        moved = np.zeros(len(self.kink_ids))
+        for multiplier, orientation, piece in zip(self.multipliers, self.orientation, self.pieces, strict=True):
+            for key, right in piece.sides if multiplier else ():
+                moved[self.position[key]] += multiplier * orientation * (right - self.fractions[key])
         carried = totals[self.kinks.samples.cpu().numpy()]
-        shares = np.divide(flipped, carried, out=np.zeros_like(flipped), where=np.abs(carried) > 1e-300)
-        tensors = [torch.as_tensor(each, device=self.device) for each in (self.gram, self.weights, totals, shares)]
-        gram, weights, multipliers, share = tensors
-        pieces = self._carrying_pieces()
+        moved = np.divide(moved, carried, out=np.zeros_like(moved), where=np.abs(carried) > 1e-300)
+        return np.clip(base + moved, 0.0, 1.0)
+
+    def result(self) -> PieceStep:
+        totals, base = self._totals(), self.fractions[self.kink_ids]
+        fractions = self._implied_fractions(base, totals)
+
+        def tensor(values: np.ndarray) -> Tensor:
+            return torch.as_tensor(values, device=self.device)
+
         return PieceStep(
-            self.step, self.rows, gram, weights, self.kinks, self.jumps, multipliers, share, pieces, self.feasible
+            step=self.step,
+            rows=self.rows,
+            gram=tensor(self.gram),
+            row_weights=tensor(self.weights),
+            kink_index=self.kink_index,
+            kinks=self.kinks,
+            jumps=self.jumps,
+            base=tensor(base),
+            fractions=tensor(fractions),
+            multipliers=tensor(totals),
+            pieces=self._carrying_pieces(),
+            feasible=self.feasible,
         )
