@@ -1,0 +1,162 @@
+"""Projections of many points onto one quadratic or linear constraint at once, each certified from raw values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from margin_projection.networks.base import Structure
+from margin_projection.projections.quadratic_bound import quadratic_lower_bound
+from margin_projection.projections.secular import SecularBatch, Spectrum, secular_batch
+from margin_projection.projections.secular_equation import top_eigenspace
+from margin_projection.sets.margin_set import ConstraintSystem
+from margin_projection.trajectories.batch_bounds import diagonal_lower_bounds, halfspace_lower_bounds
+
+_QUADRATIC = (Structure.DIAGONAL_QUADRATIC, Structure.QUADRATIC)
+_MAX_DENSE = 1500  # parameters up to which a dense quadratic form is decomposed
+_MAX_AXES = 16  # axes of a sphere of minimizers along which representatives are listed
+_RELATIVE_GAP, _ROUNDING, _FEASIBILITY = 1e-7, 1e-12, 1e-13
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Projections of R points onto one constraint; rows that are not ``accepted`` are to be projected one by one.
+
+    Attributes:
+        points: (R, p).
+        multipliers, distances, lower_bounds: (R,).
+        accepted: (R,) whether the row is a certified global minimizer.
+        complete: (R,) whether ``alternatives`` (or the point alone) are all minimizers.
+        alternatives: row -> (c, p), for rows with several minimizers, the point first.
+    """
+
+    points: Tensor
+    multipliers: np.ndarray
+    distances: np.ndarray
+    lower_bounds: np.ndarray
+    accepted: np.ndarray
+    complete: np.ndarray
+    alternatives: Mapping[int, Tensor]
+
+
+@dataclass(frozen=True)
+class OneConstraint:
+    """The set {theta : s f(x; theta) >= b, or = b} of one sample, f linear or quadratic in theta.
+
+    Attributes:
+        system: the constraint.
+        form: (p,) s a(x) for LINEAR, s q(x) for DIAGONAL_QUADRATIC; (p, p) s A(x) for QUADRATIC.
+        spectrum: of the form; None for LINEAR.
+    """
+
+    system: ConstraintSystem
+    form: Tensor
+    spectrum: Spectrum | None
+
+    @staticmethod
+    def of(system: ConstraintSystem, device: torch.device) -> OneConstraint | None:
+        """The constraint, on ``device``; None where there are several, or the model has another structure."""
+        model = system.model
+        diagonal = model.structure in (Structure.LINEAR, Structure.DIAGONAL_QUADRATIC)
+        dense = model.structure is Structure.QUADRATIC and model.num_parameters <= _MAX_DENSE
+        if system.num_constraints != 1 or not (diagonal or dense):
+            return None
+        X, signs, _, _ = system.tensors(device)
+        form = signs[0] * model.coefficients(X)[0]
+        return OneConstraint(system, form, Spectrum.of(form) if model.structure in _QUADRATIC else None)
+
+    @property
+    def bound(self) -> float:
+        """b."""
+        return float(self.system.offsets[0])
+
+    @property
+    def is_equality(self) -> bool:
+        """Whether the constraint is s f = b."""
+        return bool(self.system.is_equality[0])
+
+    def project(self, starts: Tensor, tolerance: float) -> Draft:
+        """Nearest points of starts (R, p), accepted where certified: see `Draft`."""
+        if self.spectrum is None:
+            points, multipliers = self._onto_halfspace(starts)
+            lower_bounds = halfspace_lower_bounds(_raw(starts), _raw(self.form), self.bound, self.is_equality)
+            complete, alternatives = np.full(len(starts), True), {}
+        else:
+            batch = secular_batch(starts, self.spectrum, self.bound, self.is_equality)
+            points, multipliers = batch.points, torch.where(batch.found, batch.multipliers, torch.inf)
+            lower_bounds = self._quadratic_lower_bounds(_raw(starts), _raw(multipliers))
+            complete, alternatives = _raw(self._is_complete(starts, batch)), self._alternatives(starts, batch)
+        distances = _raw(torch.linalg.vector_norm(points - starts, dim=1))
+        accepted = self._is_certified(starts, points, _raw(multipliers), distances, lower_bounds, tolerance)
+        return Draft(points, _raw(multipliers), distances, lower_bounds, accepted, complete, alternatives)
+
+    def _onto_halfspace(self, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """Points and multipliers of a halfspace or hyperplane; nan where the form vanishes."""
+        residuals = self.bound - (starts * self.form).sum(1)
+        residuals = residuals if self.is_equality else residuals.clamp_min(0.0)
+        multipliers = torch.where(residuals == 0.0, 0.0, residuals / self.form.square().sum())
+        return starts + multipliers[:, None] * self.form, multipliers
+
+    def _quadratic_lower_bounds(self, starts: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
+        """(R,) weak duality from the raw multipliers; 0 where they are not finite."""
+        form, usable = _raw(self.form), np.where(np.isfinite(multipliers), multipliers, 0.0)
+        if form.ndim == 1:
+            return diagonal_lower_bounds(starts, form, self.bound, self.is_equality, usable)
+        data = (form[None], [1.0], [self.bound], [self.is_equality])
+        return np.array([quadratic_lower_bound(each, *data, [w]) for each, w in zip(starts, usable, strict=True)])
+
+    def _is_certified(
+        self,
+        starts: Tensor,
+        points: Tensor,
+        multipliers: np.ndarray,
+        distances: np.ndarray,
+        lower_bounds: np.ndarray,
+        tolerance: float,
+    ) -> np.ndarray:
+        """(R,) whether the point is feasible and its distance matches the lower bound, as `project` requires it."""
+        violations = _raw(self.system.violation_values(self.system.constraint_values(points)).amax(1))
+        sizes = np.maximum(max(1.0, abs(self.bound)), float(self.form.abs().max()) * _raw(points.square().sum(1)))
+        feasible = violations <= np.maximum(tolerance, _FEASIBILITY * sizes)
+        rounding = _ROUNDING * _raw(torch.linalg.vector_norm(starts, dim=1))
+        matched = distances - lower_bounds <= _RELATIVE_GAP * distances + rounding
+        consistent = lower_bounds <= distances + 1e-9 * (1.0 + distances)
+        return feasible & (violations <= max(tolerance, 1e-9)) & matched & consistent & np.isfinite(multipliers)
+
+    def _top(self, batch: SecularBatch) -> Tensor:
+        """(R, p) the eigenvectors along which a hard case is free."""
+        assert self.spectrum is not None
+        values = self.spectrum.values
+        return torch.where(batch.raised[:, None], top_eigenspace(values), top_eigenspace(-values))
+
+    def _is_complete(self, starts: Tensor, batch: SecularBatch) -> Tensor:
+        """(R,) whether all minimizers are listed: no continuum, and no decision that rounding made."""
+        assert self.spectrum is not None
+        top = self._top(batch)
+        moved = (top & (self.spectrum.rotate(starts) != 0.0)).any(1)
+        isolated = (top.sum(1) == 1) & ~moved
+        return ~batch.ambiguous & (batch.inside | ~batch.hard | isolated)
+
+    def _alternatives(self, starts: Tensor, batch: SecularBatch) -> dict[int, Tensor]:
+        """All minimizers of the hard rows; of a sphere of them, those along the axes of an eigenbasis."""
+        assert self.spectrum is not None
+        hard = torch.nonzero(batch.hard).squeeze(1)
+        if hard.numel() == 0:
+            return {}
+        top = self._top(batch)[hard]
+        centers = torch.where(top, 0.0, self.spectrum.rotate(batch.points[hard]))
+        identity = torch.eye(starts.shape[1], dtype=starts.dtype, device=starts.device)
+        result = {}
+        for row, center, axes, radius in zip(hard.tolist(), centers, top, batch.radius[hard], strict=True):
+            steps = radius * identity[axes][:_MAX_AXES]
+            coordinates = torch.stack([center + steps, center - steps], dim=1).flatten(0, 1)
+            result[row] = self.spectrum.restore(coordinates)
+        return result
+
+
+def _raw(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()

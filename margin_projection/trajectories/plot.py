@@ -1,0 +1,97 @@
+"""A picture of a trajectory: distances and forgetting over the steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from margin_projection._validation import InputError
+from margin_projection.trajectories.storage import check_target, write_atomically
+from margin_projection.trajectories.trajectory import Trajectory
+
+# Okabe and Ito's colours, told apart by the colour-blind; styles and markers tell them apart in grey.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_STYLES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_ROUNDING = 1e-14  # relative to the largest value: below, a distance counts as 0
+_MARKS = 12
+
+
+def plot_trajectory(trajectory: Trajectory, path: Any) -> None:
+    """Draw distances to each C_m and to C* (upper panel) and forgetting of each task (lower one) over the steps k.
+
+    Both axes are logarithmic; values that are 0 are left out. For several runs the line is the median, the band reaches
+    from the smallest to the largest. The file is written atomically.
+
+    Args:
+        trajectory: what `sequential_projections` returned.
+        path: of the picture; its suffix names the format (.png, .svg, .pdf, ...).
+
+    Raises:
+        InputError: the suffix names no known format, or the directory does not exist.
+    """
+    target = check_target(path)
+    figure = _draw(trajectory)
+    formats = figure.canvas.get_supported_filetypes()
+    suffix = Path(target).suffix.removeprefix(".").lower()
+    if suffix not in formats:
+        raise InputError("path", str(target), "a picture's path, ending in one of " + ", ".join(sorted(formats)))
+    write_atomically(target, lambda stream: figure.savefig(stream, format=suffix, dpi=150))
+
+
+def _draw(trajectory: Trajectory) -> Figure:
+    figure = Figure(figsize=(7.0, 6.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    figure.suptitle(trajectory.model_name if len(trajectory.model_name) < 70 else trajectory.model_name[:67] + "...")
+    for index, name in enumerate(trajectory.task_names):
+        _line(upper, trajectory.distances[:, :, index], f"to set {index}: {name}", index)
+        _line(lower, trajectory.forgetting[:, :, index], f"task {index}: {name}", index)
+    _line(upper, trajectory.joint_distances, "to the joint set C*", None)
+    _finish(upper, "distance")
+    _finish(lower, "forgetting")
+    lower.set_xlabel("step k")
+    lower.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def _line(axes: Axes, values: np.ndarray, label: str, index: int | None) -> None:
+    """Draw (R, K + 1) values; those that are 0, infinite or unknown are left out."""
+    finite = values[np.isfinite(values)]
+    floor = _ROUNDING * float(finite.max()) if finite.size else 0.0
+    shown = np.where(np.isfinite(values) & (values > floor), values, np.nan)
+    steps = np.flatnonzero(np.isfinite(shown).any(0))
+    if steps.size == 0:
+        return
+    middle, low, high = (reduce(shown[:, steps], axis=0) for reduce in (np.nanmedian, np.nanmin, np.nanmax))
+    colour, style, marker = _look(index)
+    every = max(1, steps.size // _MARKS)
+    look = {"color": colour, "linestyle": style, "marker": marker, "markevery": every, "markersize": 4}
+    axes.plot(steps, middle, label=label, linewidth=1.5, **look)
+    if len(values) > 1:
+        axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
+def _look(index: int | None) -> tuple[str, Any, str]:
+    """Colour, line style and marker; the joint set is drawn in black."""
+    if index is None:
+        return "#000000", "-", "*"
+    return _COLOURS[index % len(_COLOURS)], _STYLES[index % len(_STYLES)], _MARKERS[index % len(_MARKERS)]
+
+
+def _finish(axes: Axes, label: str) -> None:
+    """Labels, scale and legend."""
+    lines = axes.get_lines()
+    if lines:
+        axes.set_yscale("log")
+        axes.legend(fontsize="small", ncols=1 + len(lines) // 6)
+        axes.set_ylabel(label + " (zeros left out)")
+    else:
+        axes.set_ylabel(label)
+        axes.text(0.5, 0.5, "zero or not measured", ha="center", va="center", transform=axes.transAxes)
+    axes.grid(True, color="0.85", linewidth=0.5)
