@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from margin_projection.projections.newton_step import Face, newton_step
-from margin_projection.projections.pieces import LocalModel, PieceStep, piece_step
+from margin_projection.projections.pieces import LocalModel, PieceStep, consistent_fractions, piece_step
 from margin_projection.projections.result import Counts, Status
 from margin_projection.sets.margin_set import ConstraintSystem
 
@@ -24,6 +24,8 @@ _FAR = 0.3  # a first-order step longer than this, relative to the distance move
 _LOOSE = 0.5  # forcing term far from the solution
 _SUFFICIENT = 1e-4  # share of the predicted decrease of the penalty that a step must reach
 _NEAR = 0.1  # a stuck kink is still near z = 0 within this share of the step taken
+_MAX_REBASES = 8  # new choices of the slopes at kinks before short steps are taken
+_SHORT, _SHORTEST = 0.1, 1e-6  # shares of a step that are tried with new choices left, and without
 _NOISE = 1e-13  # relative decrease of the penalty below which rounding decides
 
 
@@ -86,7 +88,7 @@ class _Run:
         line = self.system.model.linearize(point, self.X)
         constraints = self.signs * line.values - self.offsets
         fractions = (line.preactivations() > 0).to(point.dtype)
-        return LocalModel(line, constraints, self.signs, self.is_equality, point - self.start, fractions)
+        return LocalModel(line, constraints, self.signs, self.is_equality, point - self.start, fractions, line)
 
     def move(self, point: Tensor, local: LocalModel | None = None) -> None:
         """Accept ``point``: solve for its first-order step."""
@@ -111,7 +113,7 @@ class _Run:
         index, fractions = index[near], fractions[near]
         every = local.fractions.clone()
         every[index] = fractions
-        return replace(local, line=local.line.with_fractions(index, fractions), fractions=every)
+        return local.with_fractions(every)
 
     def is_feasible(self) -> bool:
         return self.violation <= max(1e-6, self.tolerance)
@@ -129,15 +131,35 @@ class _Run:
         return 0.5 * float(offset @ offset) + self.penalty * float(violations.sum())
 
     def advance(self) -> bool:
-        """One accepted step, or False where no step helps."""
+        """One accepted step, or False where no step helps, whatever slopes are taken at the kinks."""
+        for _ in range(_MAX_REBASES):
+            if self._advance_on_pieces(_SHORT):
+                return True
+            if not self._rebase():
+                break
+        return self._advance_on_pieces(_SHORTEST)
+
+    def _advance_on_pieces(self, smallest: float) -> bool:
+        """One accepted step of at least the share ``smallest`` of the Newton step, or else of the first-order one."""
         largest = float(self.piece.multipliers.abs().max())
         self.penalty = max(1.5 * largest, 0.5 * self.penalty, 1e-12)
         newton = newton_step(self.local, self.piece, *self._effort())
         self.counts += Counts(hessian_vectors=newton.hessian_vectors)
         for step in (newton.step, self.piece.step):
-            if self._try(step, smallest=0.25 if step is newton.step else 1e-6):
+            if self._try(step, smallest):
                 return True
         return False
+
+    def _rebase(self) -> bool:
+        """Linearize again with the slopes that the step itself implies at the kinks on which theta lies."""
+        fractions = consistent_fractions(self.local, self.piece)
+        if fractions is None:
+            return False
+        self.local = self.local.with_fractions(fractions)
+        self.piece = piece_step(self.local, self.piece)
+        self.stationarity = float(self.piece.step.norm())
+        self.counts += Counts(jacobians=1)
+        return True
 
     def _effort(self) -> tuple[float, int]:
         """The forcing term and the bound on products: little far from the solution, quadratic convergence near it.

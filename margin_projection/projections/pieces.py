@@ -12,7 +12,7 @@ the right slope, so that kinks behind one another (whose effects multiply) are c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,7 +24,8 @@ from margin_projection.projections.dual_qp import DualQPStatus, least_distance
 STUCK = 1e-9  # fractions beyond this from 0 and from 1 belong to stuck kinks
 _MAX_ROUNDS = 40
 _MAX_KINK_ROWS = 800
-_AT_ONCE = 0.01  # share of the step before which a kink is crossed at once
+_AT_ONCE = 0.01  # share of the step within which a kink is crossed at once
+_SAME_FRACTION = 1e-3  # fractions closer than this need no new linearization
 _PIECE_TOLERANCE = 1e-13  # violations of a piece below this are rounding
 _RELAXATION = 1e-3  # of the mean squared gradient, where the linearized constraints contradict each other
 
@@ -34,7 +35,7 @@ class LocalModel:
     """Everything first-order at theta: constraint values c (n,), signs, equality mask, theta - start.
 
     ``line`` has generalized gradients with ``fractions`` (K,) of the right slope at all K kinks: 0 or 1 by the side of z,
-    except at kinks that are stuck.
+    except at kinks on which theta lies; ``plain`` is the linearization without exceptions.
     """
 
     line: Linearization
@@ -43,6 +44,12 @@ class LocalModel:
     is_equality: Tensor
     offset: Tensor
     fractions: Tensor
+    plain: Linearization
+
+    def with_fractions(self, fractions: Tensor) -> LocalModel:
+        """The same model with these fractions (K,) of the right slope."""
+        index = torch.nonzero(fractions != (self.plain.preactivations() > 0)).squeeze(1)
+        return replace(self, line=self.plain.with_fractions(index, fractions[index]), fractions=fractions)
 
 
 @dataclass(frozen=True)
@@ -101,10 +108,28 @@ def piece_step(local: LocalModel, previous: PieceStep | None = None) -> PieceSte
         program.add_previous(previous)
     program.solve()
     for _ in range(_MAX_ROUNDS):
-        if not program.refine():
+        if not program.add_violated():
             break
         program.solve()
     return program.result()
+
+
+def consistent_fractions(local: LocalModel, piece: PieceStep) -> Tensor | None:
+    """The fractions (K,) at kinks where theta lies, as the step itself implies them; None where they are already used.
+
+    A kink that the step crosses at once belongs to the side it leads to, a stuck one has the fraction of the multipliers.
+    Other kinks of the same sample see the change only through a new linearization.
+    """
+    if not local.fractions.numel():
+        return None
+    implied = local.fractions.clone()
+    z, changes = local.line.preactivations(), local.line.kink_changes(piece.step)
+    here = (z.abs() <= _AT_ONCE * changes.abs()) | ((implied > 0.0) & (implied < 1.0))
+    implied[here] = (z + changes > 0).to(implied.dtype)[here]
+    stuck = piece.stuck
+    touching = here[piece.kink_index[stuck]]
+    implied[piece.kink_index[stuck][touching]] = piece.fractions[stuck][touching]
+    return implied if float((implied - local.fractions).abs().max()) > _SAME_FRACTION else None
 
 
 class _PieceProgram:
@@ -128,7 +153,6 @@ class _PieceProgram:
         self.multipliers = np.zeros(self.count)
         self.feasible = True
         self.kink_ids: list[int] = []
-        self.switched: set[int] = set()
         self._set_rows()
 
     def _set_rows(self) -> None:
@@ -149,7 +173,7 @@ class _PieceProgram:
         table = np.zeros((len(owners), self.count + len(self.kink_ids)))
         table[np.arange(len(owners)), owners] = self.signs[owners]
         values = self.constraints[owners]
-        for row, piece in enumerate(self.pieces):
+        for row, piece in enumerate(self.pieces[self.count :], self.count):
             for key, right in piece.sides:
                 at = self.position[key]
                 table[row, self.count + at] = jumps[at] * (right - self.fractions[key])
@@ -169,12 +193,8 @@ class _PieceProgram:
         self.weights = self.table.T @ self.multipliers
         self.step = self.rows.adjoint(torch.as_tensor(self.weights, device=self.device)) - self.local.offset
 
-    def refine(self) -> bool:
-        """Append or switch the pieces that the step shows to be missing or wrong; False where the model is consistent.
-
-        Behind a concave kink a constraint's worst piece is appended where the step violates it. An equality that at
-        once crosses a convex kink is switched to the piece behind it, each kink once.
-        """
+    def add_violated(self) -> bool:
+        """Append the worst piece of every constraint that the step violates behind a concave kink; False if none."""
         kinks, local = self.all_kinks, self.local
         if not len(kinks):
             return False
@@ -190,33 +210,11 @@ class _PieceProgram:
         scale = _PIECE_TOLERANCE * (1.0 + local.constraints.abs())
         violated = (predicted + totals < -scale) & (totals < -scale)
         chosen = torch.nonzero(violated[kinks.samples] & (effects < 0)).squeeze(1)
-        appended = self._append(self._pieces_behind(chosen, beyond), side)
-        at_once = kinks.values.abs() <= _AT_ONCE * changes.abs()
-        jumped = local.is_equality[kinks.samples] & at_once & (oriented * excess > scale[kinks.samples])
-        switched = self._switch(self._pieces_behind(torch.nonzero(jumped).squeeze(1), beyond))
-        return appended or switched
-
-    def _pieces_behind(self, chosen: Tensor, beyond: Tensor) -> list[Piece]:
-        """One piece per sample that takes the chosen kinks on the sides where the step leads."""
         sides: dict[int, list[tuple[int, bool]]] = {}
-        samples = self.all_kinks.samples[chosen].tolist()
-        for sample, key, right in zip(samples, chosen.tolist(), (beyond[chosen] > 0).tolist(), strict=True):
+        listing = zip(kinks.samples[chosen].tolist(), chosen.tolist(), (beyond[chosen] > 0).tolist(), strict=True)
+        for sample, key, right in listing:
             sides.setdefault(sample, []).append((key, right))
-        return [Piece(sample, tuple(each)) for sample, each in sides.items()]
-
-    def _switch(self, pieces: list[Piece]) -> bool:
-        """Take the listed kinks on their other side in every piece of their sample."""
-        fresh = {piece.sample: [each for each in piece.sides if each[0] not in self.switched] for piece in pieces}
-        keys = {key for sides in fresh.values() for key, _ in sides}
-        if not keys or len(set(self.kink_ids) | keys) > _MAX_KINK_ROWS:
-            return False
-        self.switched |= keys
-        for row, piece in enumerate(self.pieces):
-            sides = dict(piece.sides) | dict(fresh.get(piece.sample, ()))
-            self.pieces[row] = Piece(piece.sample, tuple(sorted(sides.items())))
-        self.kink_ids += sorted(keys - set(self.kink_ids))
-        self._set_rows()
-        return True
+        return self._append([Piece(sample, tuple(each)) for sample, each in sides.items()], side)
 
     def add_previous(self, previous: PieceStep) -> None:
         """Start from the pieces that carried the last step, as far as their kinks are still concave."""
