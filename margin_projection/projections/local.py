@@ -19,6 +19,8 @@ _METHOD = "sequential quadratic programming over adjacent pieces with Newton cor
 _SPREADS = (1.0, 0.3, 3.0)  # sizes of the random displacements of further initial points, relative to the first distance
 _MAX_ESCAPES = 3
 _SAME = 1e-6
+_ON_KINK = 1e-9  # distance in theta within which the point lies on a kink
+_MAX_CONVEX = 500
 
 
 def project_local(problem: ProjectionProblem) -> Solution:
@@ -112,9 +114,12 @@ def _convex_kinks(run: LocalSolution) -> int:
     if not len(kinks):
         return 0
     pushed = torch.sign(run.piece.multipliers) * run.local.signs
-    convex = pushed[kinks.samples] * kinks.coefficients > 0
-    near = (kinks.values.abs() <= 1e-9 * kinks.gradient_norms) & (kinks.gradient_norms > 0)
-    return int((convex & near & (run.piece.multipliers.abs() > 1e-12)[kinks.samples]).sum())
+    carried = (run.piece.multipliers.abs() > 1e-12)[kinks.samples]
+    close = kinks.values.abs() <= _ON_KINK * max(1.0, float(run.point.norm()))
+    near = torch.nonzero((pushed[kinks.samples] * kinks.coefficients > 0) & close & carried).squeeze(1)
+    chosen = kinks.select(near[:_MAX_CONVEX])
+    norms = torch.diagonal(run.local.line.with_kinks(chosen).gram())[run.local.signs.numel() :].clamp_min(0.0).sqrt()
+    return int(((norms > 0.0) & (chosen.values.abs() <= _ON_KINK * norms)).sum())
 
 
 def _generalized_gradient(problem: ProjectionProblem, run: LocalSolution) -> Tensor | None:

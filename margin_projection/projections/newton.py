@@ -108,8 +108,8 @@ class _Run:
             return local
         stuck = self.piece.stuck
         index, fractions = self.piece.kink_index[stuck], self.piece.fractions[stuck]
-        size = self.piece.kinks.gradient_norms[stuck].clamp_min(1e-300)
-        near = local.line.preactivations()[index].abs() <= _NEAR * self.moved * size
+        norms = torch.diagonal(self.piece.gram)[self.piece.multipliers.numel() :][stuck].clamp_min(0.0).sqrt()
+        near = local.line.preactivations()[index].abs() <= _NEAR * self.moved * norms
         index, fractions = index[near], fractions[near]
         every = local.fractions.clone()
         every[index] = fractions
@@ -119,12 +119,10 @@ class _Run:
         return self.violation <= max(1e-6, self.tolerance)
 
     def converged(self) -> bool:
-        gap = (self.piece.multipliers * self.local.constraints).abs().max()
-        return (
-            self.piece.feasible
-            and max(self.violation, self.stationarity, float(gap)) <= self.tolerance
-            and math.isfinite(self.stationarity)
-        )
+        gap = float((self.piece.multipliers * self.local.constraints).abs().max())
+        size = max(1.0, float(self.point.norm()))  # stationarity compares numbers of this size
+        residual = max(self.violation, self.stationarity / size, gap)
+        return self.piece.feasible and math.isfinite(residual) and residual <= self.tolerance
 
     def merit(self, offset: Tensor, constraints: Tensor) -> float:
         violations = self.system.violation_values(constraints)
