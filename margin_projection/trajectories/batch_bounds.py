@@ -7,6 +7,7 @@ import numpy as np
 _EXTENDED = np.longdouble
 _EXTENDED_EPSILON = float(np.finfo(_EXTENDED).eps)
 _EPSILON = float(np.finfo(np.float64).eps)
+_SLACK = 16.0 * _EXTENDED_EPSILON  # keeps the curvature positive after rounding
 
 
 def diagonal_lower_bounds(
@@ -33,13 +34,14 @@ def diagonal_lower_bounds(
     weights = 2.0 * multipliers.astype(_EXTENDED)[:, None]
     weights = weights if is_equality else np.maximum(weights, 0.0)
     squares, q = starts.astype(_EXTENDED) ** 2, form.astype(_EXTENDED)
-    spread = 5.0 * _EXTENDED_EPSILON * np.abs(weights * q)
-    upper = weights * q + 2.0 * spread + 4.0 * _EXTENDED_EPSILON
+    upper = weights * q + _SLACK * (1.0 + np.abs(weights * q))
     weights = weights / np.maximum(1.0, upper.max(1, keepdims=True))
-    pull = weights * q
-    curvature = 1.0 - pull - spread
-    pulled = (np.abs(pull) + spread) ** 2 * squares
-    loss = np.where(pulled > 0.0, pulled / np.where(pulled > 0.0, curvature, 1.0), 0.0).sum(1)
+    spread = 4.0 * _EXTENDED_EPSILON * np.abs(weights * q)
+    curvature = 1.0 - weights * q - spread - 4.0 * _EXTENDED_EPSILON
+    pulled = (np.abs(weights * q) + spread) ** 2 * squares
+    loss = np.where(pulled > 0.0, np.inf, 0.0)
+    np.divide(pulled, curvature, out=loss, where=(pulled > 0.0) & (curvature > 0.0))
+    loss = loss.sum(1)
     residuals, sizes = bound - squares @ q, abs(bound) + squares @ np.abs(q)
     rounding = (starts.shape[1] + 16.0) * _EXTENDED_EPSILON * (np.abs(weights[:, 0]) * sizes + loss)
     return _root(weights[:, 0] * residuals - loss - rounding)

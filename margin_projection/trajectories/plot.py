@@ -25,8 +25,8 @@ _MARKS = 12
 def plot_trajectory(trajectory: Trajectory, path: Any) -> None:
     """Draw distances to each C_m and to C* (upper panel) and forgetting of each task (lower one) over the steps k.
 
-    Both axes are logarithmic; values that are 0 are left out. For several runs the line is the median, the band reaches
-    from the smallest to the largest. The file is written atomically.
+    Both axes are logarithmic; values that are 0 are left out. For several runs the line is the median of
+    the values shown, the band reaches from the smallest to the largest. The file is written atomically.
 
     Args:
         trajectory: what `sequential_projections` returned.

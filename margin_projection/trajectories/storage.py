@@ -88,7 +88,7 @@ def read_archive(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if not source.is_file():
         raise InputError("path", str(source), "an existing file")
     try:
-        with np.load(source, allow_pickle=False) as archive:
+        with open(source, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         metadata = json.loads(str(arrays.pop(_METADATA)))
     except _DAMAGE as error:

@@ -138,7 +138,8 @@ def from_archive(path: Any, arrays: dict[str, np.ndarray], metadata: dict[str, A
         _require(path, requirement, all(sizes.setdefault(axis, size) == size for axis, size in found))
     _require(path, "a trajectory with one iterate more than steps", sizes["I"] == sizes["K"] + 1)
     _require_entries(path, arrays, sizes)
-    return Trajectory(**texts | {"task_names": tuple(names)}, **arrays)
+    values: dict[str, Any] = {**texts, "task_names": tuple(names), **arrays}
+    return Trajectory(**values)
 
 
 def _require_entries(path: Any, arrays: dict[str, np.ndarray], sizes: dict[str, int]) -> None:
