@@ -12,20 +12,35 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 import margin_projection as mp
-from figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE, VERMILLION, new_figure, panel_title
-from figures.style import save_figure, style
+from figures.progress import part_of
+from figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PAGE,
+    PURPLE,
+    VERMILLION,
+    new_figure,
+    panel_title,
+    save_figure,
+    style,
+)
 
 NAME = "digits_run"
 PAIRS = ((0, 1), (2, 3), (4, 5))
 LOOKS = ((BLUE, "o", "-"), (VERMILLION, "s", "--"), (GREEN, "^", "-."), (ORANGE, "D", ":"), (PURPLE, "v", (0, (5, 1))))
+_BULKY = ("points", "multipliers")  # not drawn, and large
 STATUS_MARKS = {"GLOBAL": "*", "LOCAL": "o", "STATIONARY": "d"}  # any other status: a cross
 CAPTION = """
-Sequential projections on scikit-learn's digits: {tasks}, {samples} images each, met in turn {cycles} times by a network
-{widths} from {scale} times a He initialization (seed {seed}). Left column: {first}; right column: {second}. (a), (b) The distance from
-each iterate to each task's margin set; it is 0 right after the task was met (shaded stripe: the task met last). (c), (d) The
-forgetting of every task, met or not yet met. The marks under the axes of (c) and (d) tell how each projection ended: {statuses}.
-These sets are not convex and the networks have no structure that a global solver could use: the distances are those of
-local minimizers, hence upper bounds.
+Sequential projections on scikit-learn's digits: {tasks}, {samples} images each, met in turn {cycles} times by a
+network {widths} from {scale} times a He initialization (seed {seed}). Left column: {first}; right column:
+{second}. (a), (b) The distance from each iterate to each task's margin set; it is 0 right after the task was
+met (shaded stripe: the task met last). (c), (d) The forgetting of every task, met or not yet met. The marks
+under the axes of (c) and (d) tell how each projection ended: {statuses}. These sets are not convex and the
+networks have no structure that a global solver could use: the distances are those of local minimizers, hence
+upper bounds.
 """
 
 
@@ -55,8 +70,11 @@ def compute(
 
     Returns:
         The arguments, task_names, indices (K,) of the tasks met, and "runs" with for each activation: distances
-        (K + 1, M), distance_lower_bounds (K + 1, M), forgetting (K + 1, M), statuses (K names), steps (K,) the distances
-        moved, lower_bounds (K,), points (K + 1, p) and multipliers (K, samples).
+        (K + 1, M), distance_lower_bounds (K + 1, M), forgetting (K + 1, M), statuses (K names), steps (K,) the
+        distances moved, lower_bounds (K,), points (K + 1, p) and multipliers (K, samples).
+
+    Raises:
+        TrajectoryError: a projection found no feasible stationary point.
     """
     tasks = mp.tasks.digits(pairs, samples, seed)
     result: dict[str, Any] = {
@@ -64,15 +82,13 @@ def compute(
         "scale": scale, "starts": starts, "task_names": [task.name for task in tasks],
         "indices": np.arange(cycles * len(tasks)) % len(tasks), "runs": {},
     }  # fmt: skip
-    for done, activation in enumerate(activations, start=1):
+    for done, activation in enumerate(activations):
         model = mp.networks.FullyConnected((64, width, 1), activation)
         trajectory = mp.sequential_projections(
             model, tasks, "cyclic", model.initialize(seed, scale=scale), num_steps=cycles * len(tasks), seed=seed,
-            measure="sets", starts=starts, throw=False,
+            measure="sets", starts=starts, progress=part_of(progress, done, len(activations)),
         )  # fmt: skip
         result["runs"][activation] = _arrays(trajectory)
-        if progress is not None:
-            progress(done / len(activations))
     return result
 
 
@@ -144,7 +160,11 @@ def _legend(data: Mapping[str, Any]) -> list[Line2D]:
         color, marker, line = LOOKS[task % len(LOOKS)]
         handles.append(Line2D([], [], color=color, marker=marker, linestyle=line, label=str(name)))
     for status in dict.fromkeys(status for run in data["runs"].values() for status in run["statuses"]):
-        look = {"marker": STATUS_MARKS.get(status, "x"), "markerfacecolor": "white", "linestyle": "none"}
+        look: dict[str, Any] = {
+            "marker": STATUS_MARKS.get(status, "x"),
+            "markerfacecolor": "white",
+            "linestyle": "none",
+        }
         handles.append(Line2D([], [], color=GREY, label=f"projection: {_words(status)}", **look))
     return handles
 
@@ -170,5 +190,5 @@ def caption(data: Mapping[str, Any]) -> str:
 def save(out_dir: str | Path, data: Mapping[str, Any] | None = None) -> list[Path]:
     """Write the picture (png, pdf), its data and its caption into ``out_dir``; the data are computed where None."""
     data = compute() if data is None else data
-    runs = {name: {key: run[key] for key in run if key not in ("points", "multipliers")} for name, run in data["runs"].items()}
+    runs = {name: {key: run[key] for key in run if key not in _BULKY} for name, run in data["runs"].items()}
     return save_figure(draw(data), out_dir, NAME, {**data, "runs": runs}, caption(data))

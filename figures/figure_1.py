@@ -1,7 +1,7 @@
 """Figure 1 of Schliserman et al. 2026: three feasible sets in the (w1, w2) plane, with projections onto them.
 
-(a) a linear model, a convex polyhedron; (b) f = [w1 x]_+ + [w2 x]_+, whose set is not convex; (c) f = (w1^2 - w2^2) x, whose
-set has two convex pieces.
+(a) a linear model, a convex polyhedron; (b) f = [w1 x]_+ + [w2 x]_+, whose set is not convex; (c) f = (w1^2 - w2^2) x,
+whose set has two convex pieces.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ STARTS = {
     "c": [[0.0, 0.0], [0.0, 0.6], [0.35, -0.7], [-0.2, -0.45]],
 }
 CAPTION = """
-Figure 1. Feasible sets of one task (shaded, with their boundaries) in the (w1, w2) plane, and projections onto them, each
-drawn from its start (circle or square) to every nearest point (triangle). (a) A linear model: the set is convex and every
-projection is unique. (b) f = [w1 x]_+ + [w2 x]_+: the set is not convex, and starts on the line w1 = w2 with
-w1 < -sqrt(2)/4 have two nearest points (square, dashed). (c) f = (w1^2 - w2^2) x: the set is the union of two convex pieces, and
-starts with w1 = 0 have two nearest points, one on each. All projections are certified: the drawn points are global
-minimizers, and all of them.
+Figure 1. Feasible sets of one task (shaded, with their boundaries) in the (w1, w2) plane, and projections onto
+them, each drawn from its start (circle or square) to every nearest point (triangle). (a) A linear model: the
+set is convex and every projection is unique. (b) f = [w1 x]_+ + [w2 x]_+: the set is not convex, and starts on
+the line w1 = w2 with w1 < -sqrt(2)/4 have two nearest points (square, dashed). (c) f = (w1^2 - w2^2) x: the set
+is the union of two convex pieces, and starts with w1 = 0 have two nearest points, one on each. The drawn points
+are proved to be all nearest points for {proved} of the {total} starts.
 """
 
 
@@ -157,7 +157,13 @@ def _legend() -> list[Any]:
     return handles
 
 
+def caption(data: Mapping[str, Any]) -> str:
+    """What the picture shows, with the run's own numbers."""
+    complete = np.concatenate([data[panel]["complete"] for panel in TITLES])
+    return CAPTION.format(proved=int(complete.sum()), total=complete.size)
+
+
 def save(out_dir: str | Path, data: Mapping[str, Any] | None = None) -> list[Path]:
     """Write the picture (png, pdf), its data and its caption into ``out_dir``; the data are computed where None."""
     data = compute() if data is None else data
-    return save_figure(draw(data), out_dir, NAME, data, CAPTION)
+    return save_figure(draw(data), out_dir, NAME, data, caption(data))

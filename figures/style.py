@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,7 +91,7 @@ def save_figure(figure: Figure, out_dir: str | Path, name: str, data: Mapping[st
         ".png": _rendered(figure, "png", {"Software": None}),
         ".pdf": _rendered(figure, "pdf", {"CreationDate": None, "Producer": None, "Creator": None}),
         ".json": json_bytes(dict(data)),
-        ".txt": (caption.strip() + "\n").encode(),
+        ".txt": (textwrap.fill(" ".join(caption.split()), 100) + "\n").encode(),
     }
     return [write_atomically(folder / (name + suffix), content) for suffix, content in contents.items()]
 
