@@ -30,7 +30,13 @@ from figures.style import (
 
 NAME = "digits_run"
 PAIRS = ((0, 1), (2, 3), (4, 5))
-LOOKS = ((BLUE, "o", "-"), (VERMILLION, "s", "--"), (GREEN, "^", "-."), (ORANGE, "D", ":"), (PURPLE, "v", (0, (5, 1))))
+LOOKS: tuple[tuple[str, str, Any], ...] = (
+    (BLUE, "o", "-"),
+    (VERMILLION, "s", "--"),
+    (GREEN, "^", "-."),
+    (ORANGE, "D", ":"),
+    (PURPLE, "v", (0, (5, 1))),
+)
 _BULKY = ("points", "multipliers")  # not drawn, and large
 STATUS_MARKS = {"GLOBAL": "*", "LOCAL": "o", "STATIONARY": "d"}  # any other status: a cross
 CAPTION = """
@@ -160,12 +166,9 @@ def _legend(data: Mapping[str, Any]) -> list[Line2D]:
         color, marker, line = LOOKS[task % len(LOOKS)]
         handles.append(Line2D([], [], color=color, marker=marker, linestyle=line, label=str(name)))
     for status in dict.fromkeys(status for run in data["runs"].values() for status in run["statuses"]):
-        look: dict[str, Any] = {
-            "marker": STATUS_MARKS.get(status, "x"),
-            "markerfacecolor": "white",
-            "linestyle": "none",
-        }
-        handles.append(Line2D([], [], color=GREY, label=f"projection: {_words(status)}", **look))
+        look: dict[str, Any] = {"color": GREY, "markerfacecolor": "white", "linestyle": "none"}
+        look["marker"] = STATUS_MARKS.get(status, "x")
+        handles.append(Line2D([], [], label=f"projection: {_words(status)}", **look))
     return handles
 
 

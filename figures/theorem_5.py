@@ -129,7 +129,7 @@ def _draw_slice(axes: Axes, data: Mapping[str, Any]) -> None:
         axes.plot(chosen[:, 1], chosen[:, 3], marker, **look)
     for index in range(min(5, len(points))):
         offset = ((4, 5), (6, 4), (-9, 3), (5, -7), (-9, 3))[index]
-        axes.annotate(f"{index}", points[index, [1, 3]], xytext=offset, textcoords="offset points")
+        axes.annotate(f"{index}", (points[index, 1], points[index, 3]), xytext=offset, textcoords="offset points")
     axes.set(xlabel="$u[2]$", ylabel="$v[2]$", xlim=(0, _STRETCH * reach), ylim=(0, reach), aspect="equal")
     axes.set(xticks=[0, 1, 2], yticks=[0, 1])
     panel_title(axes, "b", "the slice $u[1] = v[1] = 0$")
