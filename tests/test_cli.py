@@ -289,6 +289,18 @@ def test_bad_configurations(folder: Path, name: str) -> None:
     assert [path.name for path in folder.iterdir()] == ["run.toml"]
 
 
+def test_a_start_beyond_float64_is_one_line(folder: Path) -> None:
+    """Squares of 1e200 overflow: bad input or a failed projection, never a traceback."""
+    text = PAIR + '[start]\nkind = "values"\nvalues = [1e200, 1e200, 1e200, 1e200]\n'
+    result = invoke("project", "--config", write_config(folder, text))
+    assert result.exit_code in (1, 2) and isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_one_line() -> None:
+    assert_refused(invoke("project", *DIGITS, "--json", "/dev/full"), "/dev/full", "No space")
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"model = '\x01'", b""])
 def test_configurations_that_are_no_toml(folder: Path, content: bytes) -> None:
     (folder / "run.toml").write_bytes(content)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 _LARGEST_SEED = 2**63 - 1
 _DEFAULT_STEPS = 20
+_LARGEST_BATCH = 100_000
 Seed = Annotated[int, Field(ge=0, le=_LARGEST_SEED)]
 Size = Annotated[int, Field(ge=1)]
 FilePath = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
@@ -131,7 +132,7 @@ class RandomStart(Section):
     kind: Literal["he", "lecun", "normal", "sphere"]
     scale: Annotated[float, Field(ge=0)] = 1.0
     seed: Seed = 0
-    count: Size = 1
+    count: Annotated[int, Field(ge=1, le=_LARGEST_BATCH)] = 1
 
 
 class ValuesStart(Section):

@@ -106,7 +106,9 @@ def _describe(problem: Any) -> str:
     if kind == "union_tag_invalid":
         context, tag = problem["ctx"], _DISCRIMINATORS[name]
         return f"{name}.{tag} must be one of {context['expected_tags']}, got {context['tag']!r}"
-    requirement = problem["msg"].removeprefix("Value error, ").replace("Input should ", "must ")
+    requirement = problem["msg"].removeprefix("Value error, ")
+    for subject in ("Input", "String", "List"):
+        requirement = requirement.replace(f"{subject} should ", "must ")
     return f"{name} {requirement}, got {_shorten(problem['input'])}"
 
 

@@ -51,6 +51,8 @@ def _guard(run: Any) -> int:
         return _report(f"error: {error}", BAD_INPUT)
     except MemoryError as error:
         return _report(f"error: out of memory {error}", BAD_INPUT)
+    except ArithmeticError as error:
+        return _report(f"error: numbers leave the range of float64 ({error}): scale the start or the data", BAD_INPUT)
     except Interrupted as error:
         return _report(str(error), INTERRUPTED)
     return int(status or SUCCESS)

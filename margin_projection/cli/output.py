@@ -59,16 +59,22 @@ def write_file(option: str, path: Path, write: Callable[[Path], None]) -> None:
     Devices and pipes are written to directly; a symbolic link keeps pointing to the file that is replaced.
     """
     real = Path(os.path.realpath(path))
-    if _is_special(real):
-        return write(real)
-    temporary = _temporary(real)
+    try:
+        if _is_special(real):
+            write(real)
+        else:
+            _replace(real, write)
+    except OSError as error:
+        raise _unwritable(option, path, error) from error
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> None:
+    temporary = _temporary(path)
     try:
         write(temporary)
         with open(temporary, "rb+") as stream:
             os.fsync(stream.fileno())
-        os.replace(temporary, real)
-    except OSError as error:
-        raise _unwritable(option, path, error) from error
+        os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

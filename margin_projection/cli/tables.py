@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,22 @@ _ACTIVE = 1e-8  # constraint values counted as zero
 
 def render(*tables: Any) -> str:
     """The tables as text, styled where standard output is a terminal."""
-    console = Console()
-    with console.capture() as capture:
-        console.print(Group(*tables))
-    return capture.get()
+    seen = Console()
+    buffer = _Buffer(seen.encoding)
+    Console(file=buffer, width=seen.width, force_terminal=seen.is_terminal).print(Group(*tables))
+    return buffer.getvalue()
+
+
+class _Buffer(io.StringIO):
+    """Text in memory for a terminal of some encoding, which decides how tables are drawn."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__()
+        self._encoding = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._encoding
 
 
 def projection_tables(setting: Setting, system: ConstraintSystem, projection: Projection) -> list[Table]:
