@@ -231,3 +231,21 @@ def test_badly_scaled_forms_stay_feasible_to_rounding():
             squares = batch.points[0].numpy() ** 2
             violation = abs(values @ squares - bound) if is_equality else max(bound - values @ squares, 0.0)
             assert violation <= 1e-14 * (abs(bound) + np.abs(values) @ squares)
+
+
+@given(
+    start=st.lists(st.floats(-3, 3), min_size=2, max_size=2),
+    form=st.lists(st.floats(-3, 3), min_size=2, max_size=2),
+    feasible=st.lists(st.floats(-3, 3), min_size=2, max_size=2),
+    multiplier=st.floats(0, 1e6),
+)
+def test_no_multiplier_makes_the_lower_bound_exceed_a_distance(start, form, feasible, multiplier):
+    start, form, feasible = np.array(start), np.array(form), np.array(feasible)
+    offset = float(form @ feasible**2)
+    bound = quadratic_lower_bound(start, [form], [1.0], [offset], [False], [multiplier])
+    assert bound <= np.linalg.norm(feasible - start) * (1.0 + 1e-12) + 1e-12
+
+
+def test_a_multiplier_far_too_large_proves_no_distance_beyond_the_true_one():
+    for multiplier in (0.5, 1.0, 2.0, 1e3, 1e12):
+        assert quadratic_lower_bound([0.5], [[1.0]], [1.0], [1.0], [False], [multiplier]) <= 0.5

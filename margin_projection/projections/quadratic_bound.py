@@ -52,14 +52,17 @@ def _diagonal_bound(start: np.ndarray, forms: np.ndarray, offsets: np.ndarray, w
     """The bound on the squared distance for diagonal forms, in extended precision."""
     start, forms, offsets, weights = (each.astype(_EXTENDED) for each in (start, forms, offsets, weights))
     error = (forms.shape[0] + 4) * _EXTENDED_EPSILON
+    weights = weights * _shrinkage(weights @ forms + 2 * error * (1 + np.abs(weights) @ np.abs(forms)))
     spread = error * (np.abs(weights) @ np.abs(forms))
-    scale = _shrinkage(weights @ forms + 2 * spread + 4 * _EXTENDED_EPSILON)
-    weights = weights * scale
     curvature = 1 - weights @ forms - spread
+    if curvature.min(initial=1) < 0:
+        return 0.0
     pulled = (np.abs(weights @ forms) + spread) * np.abs(start)
     residuals = offsets - forms @ start**2
     sizes = np.abs(offsets) + np.abs(forms) @ start**2
     moved = pulled > 0
+    if (curvature[moved] == 0).any():
+        return 0.0
     loss = np.sum(pulled[moved] ** 2 / curvature[moved])
     rounding = (start.size + weights.size + 8) * _EXTENDED_EPSILON * (np.abs(weights) @ sizes + loss)
     return float(weights @ residuals - loss - rounding)

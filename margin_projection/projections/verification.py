@@ -52,7 +52,8 @@ def verified_lower_bound(problem: ProjectionProblem, solution: Solution) -> floa
     if quadratic:
         data = (coefficients, system.signs, system.offsets, system.is_equality, multipliers)
         return max(quadratic_lower_bound(start, *data), _dual_of_bound(problem, solution, coefficients))
-    polyhedron = Polyhedron(system.signs[:, None] * coefficients, system.offsets, system.is_equality, start)
+    rows = system.signs[:, None] * coefficients
+    polyhedron = Polyhedron(rows, system.offsets, system.is_equality, start, problem.tolerance)
     return polyhedron.lower_bound(multipliers)[0]
 
 
