@@ -7,7 +7,9 @@ from torch import nn
 from torch.func import jacrev
 
 from margin_projection._validation import InputError
-from margin_projection.networks import module_linearization
+from margin_projection.networks import module_linearization, module_pass
+from margin_projection.networks.convolutional import Convolutional
+from margin_projection.networks.fully_connected import FullyConnected
 from margin_projection.networks.homogeneity import HomogeneityError, verify_model
 from margin_projection.networks.module import from_module
 
@@ -175,9 +177,13 @@ def test_chunks_of_the_gram_matrix_agree(case, monkeypatch):
     model, theta, X, *_ = case
     linearization = model.linearize(theta, X)
     kinks = linearization.kinks()
-    linearization = linearization.with_kinks(kinks.select(torch.randperm(len(kinks))[:7]))
-    whole = linearization.gram()
+    index = torch.randperm(len(kinks))[:9]
+    linearization = linearization.with_fractions(index[2:], torch.linspace(0, 1, len(index[2:])).double())
+    whole = linearization.with_kinks(kinks.select(index[:7])).gram()
     monkeypatch.setattr(module_linearization, "MEMORY", 8.0 * model.num_parameters * 3)
+    monkeypatch.setattr(module_linearization, "EXPLICIT", 0.0)
+    monkeypatch.setattr(module_pass, "KEPT", 8.0 * model.num_parameters * 5)
+    linearization = linearization.with_kinks(kinks.select(index[:7]))
     if model.vectorized:
         torch.testing.assert_close(linearization._factored_gram(), whole, rtol=EXACT, atol=1e-11)
     model.vectorized = False
@@ -193,33 +199,36 @@ def test_kinks_are_rows_with_the_gradients_of_the_preactivations(case):
         return
     extended = linearization.with_kinks(kinks)
     torch.testing.assert_close(extended.values[4:], kinks.values, rtol=EXACT, atol=EXACT)
-    rows = extended.jacobian()[4:]
-    torch.testing.assert_close(rows.norm(dim=1), kinks.gradient_norms, rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(linearization.preactivations(), kinks.values, rtol=0, atol=0)
     step = 1e-5
     vector = torch.from_numpy(np.random.default_rng(4).standard_normal(theta.numel()))
     after, before = (model.linearize(theta + sign * step * vector, X).with_kinks(kinks).values for sign in (1, -1))
     same = torch.sign(after) == torch.sign(before)
     slopes = (after - before) / (2 * step)
+    torch.testing.assert_close(linearization.kink_changes(vector), extended.apply(vector)[4:], rtol=EXACT, atol=1e-11)
     torch.testing.assert_close(slopes[same], extended.apply(vector)[same], rtol=FINITE_DIFFERENCE, atol=1e-5)
 
 
-def test_products_of_extended_rows(case):
+def test_products_of_extended_rows(case, monkeypatch):
     model, theta, X, *_ = case
     linearization = model.linearize(theta, X)
     kinks = linearization.kinks()
     if not len(kinks):
-        with pytest.raises(InputError):
-            model.generalized_adjoint(theta, X, torch.ones(4).double(), kinks, torch.ones(1).double())
         return
     kinks = kinks.select(torch.tensor([len(kinks) - 1, 0, len(kinks) // 2]))
     extended = linearization.with_kinks(kinks)
-    jacobian = extended.jacobian()
     generator = torch.Generator().manual_seed(1)
     weights = torch.randn(7, generator=generator, dtype=torch.float64)
     weights[2] = 0.0
     vector = torch.randn(theta.numel(), generator=generator, dtype=torch.float64)
-    torch.testing.assert_close(extended.adjoint(weights), jacobian.T @ weights, rtol=EXACT, atol=1e-11)
-    torch.testing.assert_close(extended.gram(), jacobian @ jacobian.T, rtol=EXACT, atol=1e-11)
+    monkeypatch.setattr(module_linearization, "EXPLICIT", 0.0)
+    for index in (torch.arange(0), torch.arange(0, sum(model.rectifiers.units), 3)):
+        fractional = linearization.with_fractions(index, torch.linspace(0, 1, len(index)).double())
+        rows = fractional.with_kinks(kinks)
+        jacobian = rows.jacobian()
+        torch.testing.assert_close(rows.apply(vector), jacobian @ vector, rtol=EXACT, atol=1e-11)
+        torch.testing.assert_close(rows.adjoint(weights), jacobian.T @ weights, rtol=EXACT, atol=1e-11)
+        torch.testing.assert_close(rows.gram(), jacobian @ jacobian.T, rtol=EXACT, atol=1e-11)
     step = 1e-6
     plus, minus = (model.linearize(theta + s * step * vector, X).with_kinks(kinks) for s in (1, -1))
     expected = (plus.adjoint(weights) - minus.adjoint(weights)) / (2 * step)
@@ -247,17 +256,12 @@ def test_coefficients_are_the_jumps_of_the_derivative():
             model.linearize(at + sign * 1e-9 * gradient, X).jacobian()[sample] for sign in (1.0, -1.0)
         ]
         torch.testing.assert_close(sides[0] - sides[1], listed.coefficients * gradient, rtol=1e-6, atol=1e-7)
-        weights = torch.zeros(2, dtype=torch.float64)
-        weights[sample] = 1.0
-        left, right = model.rectifiers.slopes[0]
-        for slope, side in ((right, sides[0]), (left, sides[1])):
-            element = model.generalized_adjoint(at, X, weights, listed, torch.tensor([slope], dtype=torch.float64))
-            torch.testing.assert_close(element, side, rtol=1e-6, atol=1e-7)
-        middle = torch.tensor([0.5 * (left + right)], dtype=torch.float64)
-        mean = model.generalized_adjoint(at, X, weights, listed, middle)
-        torch.testing.assert_close(mean, 0.5 * (sides[0] + sides[1]), rtol=1e-6, atol=1e-7)
-        with pytest.raises(InputError, match="slopes"):
-            model.generalized_adjoint(at, X, weights, listed, torch.tensor([1.5], dtype=torch.float64))
+        line, at_kink = model.linearize(at, X), torch.tensor([index])
+        for fraction in (0.0, 0.3, 1.0):
+            element = line.with_fractions(at_kink, torch.tensor([fraction], dtype=torch.float64)).jacobian()
+            expected = fraction * sides[0] + (1.0 - fraction) * sides[1]
+            torch.testing.assert_close(element[sample], expected, rtol=1e-6, atol=1e-7)
+            assert torch.equal(element[1 - sample], line.jacobian()[1 - sample])
 
 
 def test_a_mlp_matches_its_closed_form():
@@ -267,7 +271,6 @@ def test_a_mlp_matches_its_closed_form():
     kinks = model.linearize(torch.from_numpy(theta), torch.tensor([[1.0, 2.0]]).double()).kinks()
     assert kinks.values.tolist() == [1.0, 2.0, -3.0]
     assert kinks.coefficients.tolist() == [2.0, 3.0, 5.0]
-    assert np.allclose(kinks.gradient_norms, np.sqrt(5.0))
     assert model.fan_in().tolist() == [2.0] * 6 + [3.0] * 3
 
 
@@ -376,18 +379,53 @@ def test_the_diagnosis_leaves_the_module_usable():
     assert not module[0]._forward_hooks
 
 
-def test_estimated_norms_are_close_and_the_nearest_exact(monkeypatch):
-    torch.manual_seed(0)
-    model = from_module(nn.Sequential(linear(4, 8), nn.ReLU(), linear(8, 6), nn.ReLU(), linear(6, 1)))
-    theta, X = torch.from_numpy(model.initialize(0)), torch.randn(10, 4, dtype=torch.float64)
-    exact = model.linearize(theta, X).kinks()
-    monkeypatch.setattr(module_linearization, "EXACT_NUMBERS", 0.0)
-    estimated = model.linearize(theta, X).kinks()
-    assert len(exact) == 140 > module_linearization.EXACT_NORMS
-    active = exact.gradient_norms > 0
-    ratio = estimated.gradient_norms[active] / exact.gradient_norms[active]
-    assert 0.5 < float(ratio.min()) <= float(ratio.max()) < 1.6
-    assert int((ratio - 1.0).abs().lt(EXACT).sum()) >= 60
+LAYERED = {
+    "relu": lambda: FullyConnected((4, 6, 5, 1), "relu"),
+    "leaky relu": lambda: FullyConnected((4, 6, 5, 1), "leaky_relu", 0.2),
+    "convolutional": lambda: Convolutional((1, 5, 5), (2, 3), stride=2),
+}
+
+
+@pytest.mark.parametrize("explicit", [True, False])
+@pytest.mark.parametrize("name", LAYERED)
+def test_every_product_is_that_of_the_layered_network(name, explicit, monkeypatch):
+    """The same function twice, with fractions in several layers: kinks behind one another."""
+    monkeypatch.setattr(module_linearization, "EXPLICIT", 2e6 if explicit else 0.0)
+    layered = LAYERED[name]()
+    theta = torch.from_numpy(layered.initialize(0))
+    model = from_module(layered.to_module(theta), layered.input_shape)
+    X = torch.from_numpy(np.random.default_rng(1).standard_normal((5, *layered.input_shape)))
+    lines = [model.linearize(theta, X), layered.linearize(theta, X)]
+    listed = torch.arange(len(lines[0].kinks()))
+    hidden = torch.cat([listed[:0], *channels_first(layered, len(X))])
+    index = torch.arange(2, len(listed), 5)
+    fractions = torch.linspace(0, 1, len(index), dtype=torch.float64)
+    vector = torch.linspace(-1, 2, theta.numel(), dtype=torch.float64)
+    compared = []
+    for line, order in zip(lines, (listed, hidden), strict=True):
+        fractional = line.with_fractions(order[index], fractions)
+        kinks = fractional.kinks()
+        rows = fractional.with_kinks(kinks.select(order[[1, 3, -1]])).with_kinks(kinks.select(order[[0]]))
+        weights = torch.linspace(1, 2, rows.values.numel(), dtype=torch.float64)
+        weights[1] = 0.0
+        compared.append((
+            rows.values, rows.jacobian(), rows.apply(vector), rows.adjoint(weights), rows.gram(),
+            rows.hessian_vector(weights, vector), rows.hessian_vector(weights, 2 * vector),
+            fractional.kink_changes(vector)[order], kinks.values[order], kinks.coefficients[order],
+            fractional.with_fractions(order[:0], fractions[:0]).jacobian(),
+        ))
+    for ours, theirs in zip(*compared, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=EXACT, atol=1e-10)
+
+
+def channels_first(layered, count):
+    """Per layer, the positions of a layered network's preactivations in the order of its module's."""
+    first = 0
+    for layer in layered.layers[:-1]:
+        size = count * layer.positions * layer.outputs
+        numbers = torch.arange(first, first + size).reshape(count, layer.positions, layer.outputs)
+        yield numbers.transpose(1, 2).reshape(-1)
+        first += size
 
 
 def test_linear_and_smooth_modules_have_no_kinks():

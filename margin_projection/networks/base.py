@@ -63,7 +63,7 @@ class Model(ABC):
 
     @abstractmethod
     def forward(self, theta: Tensor, X: Tensor) -> Tensor:
-        """Unchecked `__call__` on tensors: theta (..., p), X (n, *input_shape) -> (..., n). Differentiable by autograd."""
+        """Unchecked `__call__` on tensors, differentiable: theta (..., p), X (n, *input_shape) -> (..., n)."""
 
     @abstractmethod
     def linearize(self, theta: Tensor, X: Tensor) -> Linearization:

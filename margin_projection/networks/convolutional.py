@@ -56,7 +56,8 @@ class Convolutional(LayeredNetwork):
         for after in channels:
             reach = min(height, width) + 2 * padding
             check_integer("kernel", kernel, 1, reach)
-            layer = ConvolutionLayer(before, check_integer("channels", after, 1), height, width, kernel, stride, padding)
+            check_integer("channels", after, 1)
+            layer = ConvolutionLayer(before, after, height, width, kernel, stride, padding)
             layers.append(layer)
             before, (height, width) = layer.outputs, layer.output_size
         layers.append(DenseLayer(before * height * width, 1, height * width))
@@ -82,7 +83,7 @@ class Convolutional(LayeredNetwork):
 
 
 class _ChannelsLast(nn.Module):
-    """(n, channels, height, width) -> (n, height * width * channels), the order in which the head's weights are stored."""
+    """(n, channels, height, width) -> (n, height * width * channels), the order of the head's weights."""
 
     def forward(self, features: Tensor) -> Tensor:
         return features.flatten(2).transpose(1, 2).flatten(1)

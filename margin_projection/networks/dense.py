@@ -63,6 +63,8 @@ class DenseLinearization(Linearization):
             torch.cat([self.values, kinks.values]),
             torch.cat([self._jacobian, self._kink_gradients(kinks)]),
             self._hessian_vector,
+            self._kinks,
+            self._kink_gradients,
         )
         extended._num_outputs = self._num_outputs
         return extended

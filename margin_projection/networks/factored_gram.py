@@ -86,16 +86,24 @@ class FactoredGram:
         self.num_positions = max(positions.values(), default=0)
 
     def factors(
-        self, theta: Tensor, X: Tensor, layer: int | None = None, units: Tensor | None = None
+        self,
+        theta: Tensor,
+        X: Tensor,
+        layer: int | None = None,
+        units: Tensor | None = None,
+        changes: list[Tensor] | None = None,
     ) -> dict[str, tuple[Tensor, ...]]:
-        """Per weight (a (n, T, inputs), d (n, T, outputs)); the gradients (n, q) by all other parameters as ``""``."""
+        """Per weight (a (n, T, inputs), d (n, T, outputs)); the gradients (n, q) by all other parameters as ``""``.
+
+        Rows and arguments are those of `ModuleModel.sample_gradients`.
+        """
         values = self._model.unflatten(theta)
         rest = {name: value for name, value in values.items() if name not in self._factored}
         probes = [theta.new_zeros(size) for size in self._sizes]
-        dimensions = (None, None, None, 0, None if units is None else 0, None)
+        dimensions = (None, None, None, 0, None if units is None else 0, None if changes is None else 0, None)
         fixed = {name: value for name, value in values.items() if name in self._factored}
         (explicit, slopes), inputs = vmap(grad(self._row, argnums=(0, 1), has_aux=True), in_dims=dimensions)(
-            rest, probes, fixed, X, units, layer
+            rest, probes, fixed, X, units, changes, layer
         )
         factors: dict[str, tuple[Tensor, ...]] = {}
         for name in sorted(self._factored):
@@ -108,11 +116,17 @@ class FactoredGram:
         return factors
 
     def _row(
-        self, rest: dict[str, Tensor], probes: list[Tensor], fixed: dict[str, Tensor], x: Tensor, unit: Tensor | None,
+        self,
+        rest: dict[str, Tensor],
+        probes: list[Tensor],
+        fixed: dict[str, Tensor],
+        x: Tensor,
+        unit: Tensor | None,
+        changes: list[Tensor] | None,
         layer: int | None,
     ) -> tuple[Tensor, list[Tensor]]:
         calls = LinearCallsMode({id(value): name for name, value in fixed.items()}, probes)
-        rectifiers = RectifierMode(self._model.rectifiers.active)
+        rectifiers = RectifierMode(self._model.rectifiers.active, None, changes)
         with rectifiers, calls:
             output = self._model.call(rest | fixed, x[None]).reshape(())
         if layer is not None and unit is not None:

@@ -16,7 +16,6 @@ from margin_projection.networks.activations import Activation
 from margin_projection.networks.base import Model, Structure
 from margin_projection.networks.layered_linearization import LayeredLinearization, Pass
 from margin_projection.networks.layers import Layer
-from margin_projection.networks.linearization import Kinks
 
 
 class LayeredNetwork(Model):
@@ -44,8 +43,8 @@ class LayeredNetwork(Model):
 
     def weights(self, theta: Tensor) -> list[Tensor]:
         """Views of theta (..., p) as the weight matrices (..., outputs, inputs)."""
-        parts = theta.split(self.sizes, -1)
-        return [part.unflatten(-1, (layer.outputs, layer.inputs)) for part, layer in zip(parts, self.layers, strict=True)]
+        pairs = zip(theta.split(self.sizes, -1), self.layers, strict=True)
+        return [part.unflatten(-1, (layer.outputs, layer.inputs)) for part, layer in pairs]
 
     def features(self, X: Tensor) -> Tensor:
         """Samples as (n, positions, channels), the layout layers work on."""
@@ -62,17 +61,6 @@ class LayeredNetwork(Model):
 
     def linearize(self, theta: Tensor, X: Tensor) -> LayeredLinearization:
         return LayeredLinearization(Pass(self.layers, self.activation, self.weights(theta), self.features(X)))
-
-    def generalized_adjoint(self, theta: Tensor, X: Tensor, weights: Tensor, kinks: Kinks, fractions: Tensor) -> Tensor:
-        """sum_i weights_i g_i: g_i is grad f(x_i; theta) with the slope at each kink (1 - fraction) left + fraction right.
-
-        For fractions (k,) in [0, 1] at units with z = 0, and pieces that all touch theta, g_i lies in the Clarke
-        subdifferential: it is a convex combination of the adjacent pieces' gradients.
-        """
-        forward = Pass(self.layers, self.activation, self.weights(theta), self.features(X))
-        left = self.activation.left
-        forward.override_slopes(kinks, left + (1.0 - left) * fractions)
-        return LayeredLinearization(forward).adjoint(weights)
 
     def coefficients(self, X: Tensor) -> Tensor:
         if self.structure is Structure.LINEAR:
@@ -91,7 +79,8 @@ class LayeredNetwork(Model):
         return np.repeat([float(layer.inputs) for layer in self.layers], self.sizes)
 
     def from_state(self, state: dict[str, Tensor]) -> np.ndarray:
-        expected = {name: tuple(value.shape) for name, value in self.to_module(np.zeros(self.num_parameters)).state_dict().items()}
+        reference = self.to_module(np.zeros(self.num_parameters)).state_dict()
+        expected = {name: tuple(value.shape) for name, value in reference.items()}
         if set(state) != set(expected):
             raise InputError("state", sorted(state), f"a state dictionary with the keys {sorted(expected)}")
         for name, shape in expected.items():
@@ -111,8 +100,8 @@ class LayeredNetwork(Model):
 
         With h the features at theta, e their change, rho_l the norm of layer l's share of d and K = sqrt(overlap):
         ||z' - z|| <= K (||W_l||_2 + rho_l) ||e|| + rho_l ||patches(h)||, and, for the activation of degree k,
-        ||phi(z') - phi(z)|| <= k max(1, |left|) max(||z||, ||z'||)^{k-1} ||z' - z||. The split of the radius between the
-        first layer and the others is maximized over cells, each bounded by its corner.
+        ||phi(z') - phi(z)|| <= k max(1, |left|) max(||z||, ||z'||)^{k-1} ||z' - z||. The split of the radius between
+        the first layer and the others is maximized over cells, each bounded by its corner.
         """
         forward = Pass(self.layers, self.activation, self.weights(theta), self.features(X))
         operators = [_spectral_norm(weight) for weight in forward.weights]

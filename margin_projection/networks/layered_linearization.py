@@ -1,7 +1,7 @@
 """Layer-by-layer derivative products: the Jacobian is a sum of outer products delta x patch, and is never formed.
 
-For row r, layer l: dz/dW_l = sum_t D_l[r, t] (x) A_l[r, t] with A the patches that enter the layer and D the backpropagated
-derivatives. Hence, for dense layers, J J^T = sum_l (A_l A_l^T) o (D_l D_l^T), o the elementwise product.
+For row r, layer l: dz/dW_l = sum_t D_l[r, t] (x) A_l[r, t] with A the patches that enter the layer and D the
+backpropagated derivatives. Hence, for dense layers, J J^T = sum_l (A_l A_l^T) o (D_l D_l^T), o the elementwise product.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from margin_projection.networks.activations import Activation
+from margin_projection.networks.kink_listing import KinkListing
 from margin_projection.networks.layers import Layer
 from margin_projection.networks.linearization import Kinks, Linearization
 
@@ -31,20 +32,17 @@ class Pass:
             self.inputs.append(layer.patches(h))
             self.preactivations.append(self.inputs[-1] @ weight.T)
         self.slopes = [phi.derivative(z) for z in self.preactivations[:-1]]
+        self.has_other_slopes = False
 
-    def override_slopes(self, kinks: Kinks, slopes: Tensor) -> None:
-        """Replace phi' at the listed units of the listed samples."""
-        for index, slope in enumerate(self.slopes):
-            here = kinks.layers == index
-            if here.any():
-                changed = slope.flatten(1).clone()
-                changed[kinks.samples[here], kinks.units[here]] = slopes[here]
-                self.slopes[index] = changed.reshape(slope.shape)
-
-    def with_slopes(self, kinks: Kinks, slopes: Tensor) -> Pass:
-        """The same pass with other slopes at the listed units."""
+    def with_slopes(self, index: Tensor, slopes: Tensor) -> Pass:
+        """The same pass with other slopes at these positions of the listing, and the activation's own elsewhere."""
+        hidden = self.preactivations[:-1]
+        every = torch.cat([self.activation.derivative(z).flatten() for z in hidden])
+        every[index] = slopes
         copy = self.subset(slice(None))
-        copy.override_slopes(kinks, slopes)
+        parts = every.split([z.numel() for z in hidden])
+        copy.slopes = [part.reshape(z.shape) for part, z in zip(parts, hidden, strict=True)]
+        copy.has_other_slopes = True
         return copy
 
     def subset(self, samples: Tensor | slice) -> Pass:
@@ -54,6 +52,7 @@ class Pass:
         part.inputs = [each[samples] for each in self.inputs]
         part.preactivations = [each[samples] for each in self.preactivations]
         part.slopes = [each[samples] for each in self.slopes]
+        part.has_other_slopes = self.has_other_slopes
         return part
 
     def back(self, index: int, delta: Tensor) -> Tensor:
@@ -89,7 +88,8 @@ class LayeredLinearization(Linearization):
         last = len(forward.layers) - 1
         delta = torch.zeros(samples.numel(), 1, 1, dtype=self.values.dtype, device=self.values.device)
         delta[: self._num_outputs] = 1.0
-        deltas, feature_gradients = [delta], []
+        deltas = [delta]
+        feature_gradients: list[Tensor] = []
         for index in range(last - 1, -1, -1):
             features = forward.back(index + 1, delta)
             feature_gradients.insert(0, features[: self._num_outputs])
@@ -160,58 +160,32 @@ class LayeredLinearization(Linearization):
         parts = vector.split([weight.numel() for weight in self._pass.weights])
         return [part.reshape(weight.shape) for part, weight in zip(parts, self._pass.weights, strict=True)]
 
+    @property
+    def _has_kinks(self) -> bool:
+        return self._pass.activation.has_kink and len(self._pass.slopes) > 0
+
     def kinks(self) -> Kinks:
-        phi = self._pass.activation
-        if not phi.has_kink or not self._pass.slopes:
+        if not self._has_kinks:
             return Kinks.none(self.values)
-        layers = [self._layer_kinks(index, 1.0 - phi.left) for index in range(len(self._pass.slopes))]
-        return Kinks(*(torch.cat([getattr(each, name) for each in layers]) for name in Kinks.__dataclass_fields__))
-
-    def _layer_kinks(self, index: int, jump: float) -> Kinks:
-        z = self._pass.preactivations[index].flatten(1)
-        count, units = z.shape
-        samples = torch.arange(count, device=z.device).repeat_interleave(units)
-        layer = torch.full_like(samples, index)
-        unit = torch.arange(units, device=z.device).repeat(count)
-        coefficients = jump * self._backward[1][index].flatten()
-        return Kinks(samples, layer, unit, z.flatten(), coefficients, self._kink_norms(index).flatten())
-
-    def _kink_norms(self, index: int) -> Tensor:
-        """||dz/dtheta||: exact for the first two dense layers, a lower bound (from the last two layers) beyond."""
-        forward = self._pass
-        squares = forward.inputs[index].square().sum(-1, keepdim=True).expand_as(forward.preactivations[index])
-        if index and forward.inputs[index].shape[1] == 1 and forward.inputs[index - 1].shape[1] == 1:
-            slopes = forward.slopes[index - 1].square()
-            reach = slopes @ forward.weights[index].square().T
-            squares = squares + reach * forward.inputs[index - 1].square().sum(-1, keepdim=True)
-        return squares.sqrt()
+        hidden = self._pass.preactivations[:-1]
+        listing = KinkListing(self._num_outputs, [z[0].numel() for z in hidden], self.values.device)
+        slopes = torch.cat([each.flatten() for each in self._backward[1]])
+        return Kinks(*listing.everything(), self.preactivations(), (1.0 - self._pass.activation.left) * slopes)
 
     def preactivations(self) -> Tensor:
-        forward = self._pass
-        if not forward.activation.has_kink or not forward.slopes:
+        if not self._has_kinks:
             return self.values.new_zeros(0)
-        return torch.cat([z.flatten() for z in forward.preactivations[:-1]])
+        return torch.cat([z.flatten() for z in self._pass.preactivations[:-1]])
 
     def with_fractions(self, index: Tensor, fractions: Tensor) -> LayeredLinearization:
-        if not index.numel():
+        if not self._has_kinks or not (index.numel() or self._pass.has_other_slopes):
             return self
-        kinks, left = self._locate(index), self._pass.activation.left
-        return LayeredLinearization(self._pass.with_slopes(kinks, left + (1.0 - left) * fractions))
-
-    def _locate(self, index: Tensor) -> Kinks:
-        """The kinks at these positions of the listing, without their derivatives."""
-        sizes = [z[0].numel() for z in self._pass.preactivations[:-1]]
-        count = self._num_outputs
-        bounds = torch.cumsum(torch.tensor([0] + [count * size for size in sizes], device=index.device), 0)
-        layers = torch.searchsorted(bounds, index, right=True) - 1
-        width = torch.tensor(sizes, device=index.device)[layers]
-        inside = index - bounds[layers]
-        nothing = torch.zeros(index.numel(), dtype=self.values.dtype, device=index.device)
-        return Kinks(inside // width, layers, inside % width, nothing, nothing, nothing)
+        left = self._pass.activation.left
+        return LayeredLinearization(self._pass.with_slopes(index, left + (1.0 - left) * fractions), self._kinks)
 
     def kink_changes(self, vector: Tensor) -> Tensor:
         forward = self._pass
-        if not forward.activation.has_kink or not forward.slopes:
+        if not self._has_kinks:
             return self.values.new_zeros(0)
         directions = self._split(vector)
         change = forward.inputs[0] @ directions[0].T
@@ -223,7 +197,7 @@ class LayeredLinearization(Linearization):
         return torch.cat(changes)
 
     def with_kinks(self, kinks: Kinks) -> LayeredLinearization:
-        return LayeredLinearization(self._pass, kinks) if len(kinks) else self
+        return LayeredLinearization(self._pass, self._kinks.followed_by(kinks)) if len(kinks) else self
 
 
 class _Curvature:
@@ -251,7 +225,8 @@ class _Curvature:
             here = (kinks.layers == index) & (weights[outputs:] != 0)
             if here.any():
                 flat = cotangent.reshape(cotangent.shape[0], -1)
-                flat.index_put_((position[kinks.samples[here]], kinks.units[here]), weights[outputs:][here], accumulate=True)
+                at = position[kinks.samples[here]], kinks.units[here]
+                flat.index_put_(at, weights[outputs:][here], accumulate=True)
                 cotangent = flat.reshape(cotangent.shape)
             self.cotangents.insert(0, cotangent)
 

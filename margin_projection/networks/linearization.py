@@ -20,8 +20,6 @@ class Kinks:
         values: (k,) the preactivations z at theta.
         coefficients: (k,) the jump of df/dz across z = 0, that is (right slope - left slope) * df/dh with h the unit's
             output. The kink is concave for the constraint s f >= b exactly where ``s * coefficient < 0``.
-        gradient_norms: (k,) Euclidean norms of dz/dtheta, or lower bounds on them: |z| / norm is then the first-order
-            distance to the kink, or an upper bound on it.
     """
 
     samples: Tensor
@@ -29,7 +27,6 @@ class Kinks:
     units: Tensor
     values: Tensor
     coefficients: Tensor
-    gradient_norms: Tensor
 
     def __len__(self) -> int:
         return int(self.samples.numel())
@@ -38,16 +35,21 @@ class Kinks:
         """The kinks at which the boolean (or integer) index ``mask`` points."""
         return Kinks(*(getattr(self, name)[mask] for name in self.__dataclass_fields__))
 
+    def followed_by(self, other: Kinks) -> Kinks:
+        """Both lists, one behind the other."""
+        pairs = ((getattr(self, name), getattr(other, name)) for name in self.__dataclass_fields__)
+        return Kinks(*(torch.cat(pair) for pair in pairs))
+
     @staticmethod
     def none(like: Tensor) -> Kinks:
         """No kinks, on the device of ``like``."""
         whole = torch.zeros(0, dtype=torch.int64, device=like.device)
         real = torch.zeros(0, dtype=like.dtype, device=like.device)
-        return Kinks(whole, whole, whole, real, real, real)
+        return Kinks(whole, whole, whole, real, real)
 
 
 class Linearization(ABC):
-    """Values and derivative products of m scalar rows at a fixed theta (the n model outputs, perhaps kinks behind them).
+    """Values and derivative products of m scalar rows at a fixed theta: the n model outputs, perhaps kinks behind them.
 
     Row r has value ``values[r]`` and gradient J[r] in R^p, never formed unless `jacobian` is called. A row's Hessian is
     the one of the smooth piece that theta lies on: a rectifier at z > 0 uses its right slope, at z <= 0 its left one.
@@ -86,11 +88,11 @@ class Linearization(ABC):
         return self.kinks().values
 
     def with_fractions(self, index: Tensor, fractions: Tensor) -> Linearization:
-        """The same rows with generalized gradients: at the listed kinks the slope is (1 - fraction) left + fraction right.
+        """The same rows with generalized gradients: slope (1 - fraction) left + fraction right at the listed kinks.
 
         Args:
-            index: (k,) positions in the order of `kinks`.
-            fractions: (k,) in [0, 1]; elsewhere the fraction is 1 at z > 0 and 0 at z <= 0.
+            index: (k,) distinct positions in the order of `kinks`.
+            fractions: (k,) in [0, 1]; elsewhere the fraction is 1 at z > 0 and 0 at z <= 0, whatever it was before.
         """
         return _WithFractions(self, index, fractions) if index.numel() else self
 
@@ -119,7 +121,7 @@ class _WithFractions(Linearization):
         listed = self._all.select(index)
         self._listed = listed
         self._appended = Kinks.none(plain.values) if appended is None else appended
-        self._rows = plain.with_kinks(_join(listed, self._appended))
+        self._rows = plain.with_kinks(listed.followed_by(self._appended))
         self._outputs = plain.values.numel()
         self._shifts = (fractions - (listed.values > 0).to(fractions.dtype)) * listed.coefficients
         self.values = torch.cat([plain.values, self._appended.values])
@@ -153,10 +155,9 @@ class _WithFractions(Linearization):
     def kink_changes(self, vector: Tensor) -> Tensor:
         return self._plain.kink_changes(vector)
 
+    def with_fractions(self, index: Tensor, fractions: Tensor) -> Linearization:
+        return _WithFractions(self._plain, index, fractions, self._appended)
+
     def with_kinks(self, kinks: Kinks) -> Linearization:
-        return _WithFractions(self._plain, self._index, self._fractions, kinks) if len(kinks) else self
-
-
-def _join(first: Kinks, second: Kinks) -> Kinks:
-    """Both lists, one behind the other."""
-    return Kinks(*(torch.cat([getattr(first, name), getattr(second, name)]) for name in Kinks.__dataclass_fields__))
+        appended = self._appended.followed_by(kinks)
+        return _WithFractions(self._plain, self._index, self._fractions, appended) if len(kinks) else self

@@ -21,7 +21,7 @@ from margin_projection._validation import InputError
 from margin_projection.networks.base import Model
 from margin_projection.networks.factored_gram import FactoredGram
 from margin_projection.networks.homogeneity import HomogeneityError, find_degree
-from margin_projection.networks.linearization import Kinks, Linearization
+from margin_projection.networks.linearization import Linearization
 from margin_projection.networks.module_checks import (
     check_derivatives,
     check_samples_independent,
@@ -30,6 +30,7 @@ from margin_projection.networks.module_checks import (
     vectorizes,
 )
 from margin_projection.networks.module_linearization import ModuleLinearization
+from margin_projection.networks.module_pass import ModulePass
 from margin_projection.networks.offender import describe_offender
 from margin_projection.networks.rectifiers import ExactDerivativesMode, RectifierMode, SmoothnessMode
 
@@ -175,58 +176,41 @@ class ModuleModel(Model):
         return output.reshape(()), mode.preactivations
 
     def sample_gradients(
-        self, theta: Tensor, X: Tensor, layer: int | None = None, units: Tensor | None = None
+        self,
+        theta: Tensor,
+        X: Tensor,
+        layer: int | None = None,
+        units: Tensor | None = None,
+        changes: list[Tensor] | None = None,
     ) -> Tensor:
-        """(n, p) gradients of the outputs f(x_i; theta), or of the preactivations (i, layer, units[i])."""
-        def row(theta: Tensor, x: Tensor, unit: Tensor | None) -> Tensor:
-            output, preactivations = self._trace_one(theta, x)
+        """(n, p) gradients of the outputs f(x_i; theta), or of the preactivations (i, layer, units[i]).
+
+        Args:
+            changes: as in `trace`.
+        """
+
+        def row(theta: Tensor, x: Tensor, unit: Tensor | None, changes: list[Tensor] | None) -> Tensor:
+            output, preactivations = self._trace_one(theta, x, None, changes)
             if layer is None or unit is None:
                 return output
             return preactivations[layer].index_select(0, unit.reshape(1)).reshape(())
 
         if self.vectorized and X.shape[0]:
-            dimensions = (None, 0, None if units is None else 0)
-            return vmap(grad(row), in_dims=dimensions)(theta, X, units).detach()
-        rows = [_loop_gradient(row, theta, x, None if units is None else units[i]) for i, x in enumerate(X)]
+            dimensions = (None, 0, None if units is None else 0, None if changes is None else 0)
+            return vmap(grad(row), in_dims=dimensions)(theta, X, units, changes).detach()
+        rows = [
+            _loop_gradient(row, theta, x, None if units is None else units[i], _of_sample(changes, i))
+            for i, x in enumerate(X)
+        ]
         return torch.stack(rows) if rows else theta.new_zeros((0, self.num_parameters))
 
     def linearize(self, theta: Tensor, X: Tensor) -> Linearization:
-        return ModuleLinearization(self, theta, X)
+        return ModuleLinearization(ModulePass(self, theta, X))
 
     @functools.cached_property
     def factored_gram(self) -> FactoredGram:
         """How Gram matrices of the gradients are computed where the Jacobian is too large to hold."""
         return FactoredGram(self)
-
-    def generalized_adjoint(self, theta: Tensor, X: Tensor, weights: Tensor, kinks: Kinks, slopes: Tensor) -> Tensor:
-        """J^T u (p,) with the slope of the rectifier at kink j replaced by ``slopes[j]``.
-
-        For z_j = 0 and slopes between the left and the right one this is an element of the (piecewise) generalized
-        gradient of sum_i u_i f_i; slopes at an end give the gradient of the adjacent piece.
-
-        Args:
-            theta: (p,).
-            X: (n, *input_shape).
-            weights: u (n,).
-            kinks: k preactivations, as listed by ``linearize(theta, X).kinks()``.
-            slopes: (k,) between the rectifier's left and right slope.
-
-        Raises:
-            InputError: a slope is outside that interval, or their number is not k.
-        """
-        if slopes.shape != (len(kinks),):
-            raise InputError("slopes", slopes, f"of shape ({len(kinks)},), one a kink")
-        changes = [theta.new_zeros((X.shape[0], units)) for units in self.rectifiers.units]
-        for layer, (left, right) in enumerate(self.rectifiers.slopes):
-            mask = kinks.layers == layer
-            wanted = slopes[mask]
-            if bool(((wanted < min(left, right)) | (wanted > max(left, right))).any()):
-                raise InputError("slopes", wanted.tolist(), f"between {left:g} and {right:g} for layer {layer}")
-            current = torch.where(kinks.values[mask] > 0, right, left)
-            changes[layer][kinks.samples[mask], kinks.units[mask]] = wanted - current
-        theta = theta.detach().clone().requires_grad_()
-        outputs, _ = self.trace(theta, X, None, changes)
-        return torch.autograd.grad(outputs, theta, weights)[0]
 
     def fan_in(self) -> np.ndarray:
         """(p,) the product of all but the first axis of a parameter's shape; the length of one with a single axis."""
@@ -320,7 +304,7 @@ def _flatten_output(module: nn.Module, arguments: Any, output: Tensor) -> Tensor
     return output.reshape(arguments[0].shape[0])
 
 
-def _loop_gradient(row: Callable[..., Tensor], theta: Tensor, x: Tensor, unit: Tensor | None) -> Tensor:
+def _loop_gradient(row: Callable[..., Tensor], theta: Tensor, *arguments: Any) -> Tensor:
     leaf = theta.detach().clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(row(leaf, x, unit), leaf, materialize_grads=True)
+    (gradient,) = torch.autograd.grad(row(leaf, *arguments), leaf, materialize_grads=True)
     return gradient

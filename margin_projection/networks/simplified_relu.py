@@ -98,10 +98,7 @@ class SimplifiedReLU(Model):
         samples = torch.arange(X.shape[0], device=X.device).repeat_interleave(self.units)
         units = torch.arange(self.units, device=X.device).repeat(X.shape[0])
         jumps = (1.0 - self.slope) * self._signs(preactivations)
-        norms = torch.linalg.vector_norm(X, dim=1)
-        return Kinks(
-            samples, torch.zeros_like(samples), units, preactivations.reshape(-1), jumps[units], norms[samples]
-        )
+        return Kinks(samples, torch.zeros_like(samples), units, preactivations.reshape(-1), jumps[units])
 
     def _kink_gradients(self, kinks: Kinks, X: Tensor) -> Tensor:
         gradients = torch.zeros(len(kinks), self.units, self.dimension, dtype=X.dtype, device=X.device)

@@ -1,0 +1,177 @@
+"""One traced evaluation of a module at fixed parameters, shared by all linearizations there."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from margin_projection.networks.kink_listing import KinkListing
+
+if TYPE_CHECKING:
+    from margin_projection.networks.module import ModuleModel
+
+KEPT = 64e6  # bytes of gradients that a pass keeps
+
+
+class ModulePass:
+    """The outputs at n samples and all rectifier preactivations z, numbered 0, ..., n - 1 and from n on.
+
+    Evaluated once; each derivative is prepared when it is first asked for.
+
+    Args:
+        model: the traced module.
+        theta: (p,) on the device to work on.
+        X: (n, *input_shape).
+        plain: the pass at the same theta whose slopes ``changes`` are relative to (None: this is that pass).
+        changes: added to the rectifiers' slopes, one a preactivation in their order; values stay as they are.
+
+    Attributes:
+        listing: the order of the preactivations.
+        values: (n + K,) outputs and preactivations.
+    """
+
+    def __init__(
+        self,
+        model: ModuleModel,
+        theta: Tensor,
+        X: Tensor,
+        plain: ModulePass | None = None,
+        changes: Tensor | None = None,
+    ) -> None:
+        self.model, self.X = model, X
+        self.theta = theta.detach().clone().requires_grad_()
+        self.listing = KinkListing(X.shape[0], model.rectifiers.units, theta.device)
+        self._changes = None if changes is None else self.by_layer(changes)
+        self.plain = self if plain is None else plain
+        self.values: Tensor = self._rows.detach() if plain is None else plain.values
+        self._places = torch.full_like(self.values, -1, dtype=torch.int64)
+        self._gradients = self.theta.new_zeros((0, theta.numel()))
+
+    def with_fractions(self, index: Tensor, fractions: Tensor) -> ModulePass:
+        """The same values with the slope (1 - fraction) left + fraction right at the preactivations ``index``."""
+        if not index.numel():
+            return self.plain
+        z = self.values[self.X.shape[0] :]
+        sides = self.theta.new_tensor(self.model.rectifiers.slopes)[self.listing.locate(index)[1]]
+        changes = torch.zeros_like(z)
+        changes[index] = (fractions - (z[index] > 0).to(z.dtype)) * (sides[:, 1] - sides[:, 0])
+        return ModulePass(self.model, self.theta, self.X, self.plain, changes)
+
+    def by_layer(self, numbers: Tensor) -> list[Tensor]:
+        """(n, units) per layer, from one number a preactivation."""
+        count = self.X.shape[0]
+        return [part.reshape(count, -1 if count else 0) for part in numbers.split(self.listing.sizes)]
+
+    def changes(self, samples: Tensor) -> list[Tensor] | None:
+        """The changed slopes of these samples (k,): (k, units) per layer, or None where no slope is changed."""
+        return None if self._changes is None else [layer[samples] for layer in self._changes]
+
+    @cached_property
+    def _probes(self) -> list[Tensor]:
+        """Zeros added to the rectifiers' outputs h, to take derivatives by."""
+        return [part.clone().requires_grad_() for part in self.by_layer(self.theta.new_zeros(len(self.listing)))]
+
+    @cached_property
+    def _rows(self) -> Tensor:
+        """`values` with their graph."""
+        with torch.enable_grad():
+            outputs, preactivations = self.model.trace(self.theta, self.X, self._probes, self._changes)
+            return torch.cat([outputs, *(z.reshape(-1) for z in preactivations)])
+
+    @cached_property
+    def feature_slopes(self) -> Tensor:
+        """(K,) df/dh, h the output of the rectifier at each preactivation."""
+        if not len(self.listing):
+            return self.values.new_zeros(0)
+        total = self._rows[: self.X.shape[0]].sum()
+        if not total.requires_grad:
+            return self.values.new_zeros(len(self.listing))
+        slopes = torch.autograd.grad(total, self._probes, retain_graph=True, materialize_grads=True)
+        return torch.cat([slope.reshape(-1) for slope in slopes])
+
+    @cached_property
+    def _pullback(self) -> tuple[Tensor, Tensor]:
+        weights = torch.zeros_like(self.values, requires_grad=True)
+        return weights, gradient(self._rows, self.theta, weights, create_graph=True)
+
+    def apply(self, vector: Tensor) -> Tensor:
+        """(n + K,) directional derivatives of all values along ``vector`` (p,)."""
+        weights, pulled = self._pullback
+        return gradient(pulled, weights, vector)
+
+    def adjoint(self, weights: Tensor) -> Tensor:
+        """(p,) the gradient of the sum of all values with ``weights`` (n + K,)."""
+        return gradient(self._rows, self.theta, weights)
+
+    def gradients(self, rows: Tensor) -> Tensor:
+        """(m, p) the gradients of these values (m,), each computed once as long as all that were asked for fit."""
+        missing = rows[self._places[rows] < 0].unique()
+        known = self._gradients.shape[0]
+        if 8 * (known + missing.numel()) * self._gradients.shape[1] > KEPT:
+            return self._compute_gradients(rows)
+        if missing.numel():
+            self._gradients = torch.cat([self._gradients, self._compute_gradients(missing)])
+            self._places[missing] = torch.arange(known, known + missing.numel(), device=rows.device)
+        return self._gradients[self._places[rows]]
+
+    def _compute_gradients(self, rows: Tensor) -> Tensor:
+        result = self.theta.new_zeros((rows.numel(), self.theta.numel()))
+        for chosen, samples, layer, units in self.groups(rows):
+            result[chosen] = self.model.sample_gradients(
+                self.theta.detach(), self.X[samples], layer, units, self.changes(samples)
+            )
+        return result
+
+    def groups(self, rows: Tensor) -> list[tuple[Tensor, Tensor, int | None, Tensor | None]]:
+        """Rows of one kind: (positions in ``rows``, samples, layer, units); layer and units are None for outputs."""
+        count = self.X.shape[0]
+        outputs = torch.nonzero(rows < count).squeeze(1)
+        found: list[tuple[Tensor, Tensor, int | None, Tensor | None]] = []
+        if outputs.numel():
+            found.append((outputs, rows[outputs], None, None))
+        kinks = torch.nonzero(rows >= count).squeeze(1)
+        samples, layers, units = self.listing.locate(rows[kinks] - count)
+        for layer in layers.unique().tolist():
+            here = layers == layer
+            found.append((kinks[here], samples[here], layer, units[here]))
+        return found
+
+
+
+class Curvature:
+    """Products with a weighted sum of Hessians, through the samples that carry weight alone.
+
+    What does not depend on the vector is computed once.
+    """
+
+    def __init__(self, forward: ModulePass, weights: Tensor) -> None:
+        count = forward.X.shape[0]
+        outputs, layers = weights[:count], forward.by_layer(weights[count:])
+        carried = outputs != 0
+        for layer in layers:
+            carried = carried | (layer != 0).any(1)
+        samples = torch.nonzero(carried).squeeze(1)
+        self._theta = forward.theta.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            traced = forward.model.trace(self._theta, forward.X[samples], None, forward.changes(samples))
+            total = (traced[0] * outputs[samples]).sum()
+            for z, layer in zip(traced[1], layers, strict=True):
+                total = total + (z * layer[samples]).sum()
+        self._gradient = gradient(total, self._theta, None, create_graph=True)
+
+    def product(self, vector: Tensor) -> Tensor:
+        """The weighted Hessians times ``vector`` (p,): (p,)."""
+        return gradient(self._gradient, self._theta, vector)
+
+
+def gradient(outputs: Tensor, inputs: Tensor, weights: Tensor | None, *, create_graph: bool = False) -> Tensor:
+    """(d outputs / d inputs)^T weights, zero where the outputs do not depend on the inputs; the graph is kept."""
+    if not outputs.requires_grad:
+        return torch.zeros_like(inputs)
+    (found,) = torch.autograd.grad(
+        outputs, inputs, weights, create_graph=create_graph, retain_graph=True, materialize_grads=True
+    )
+    return found
