@@ -38,8 +38,9 @@ def measure_all(names: list[str] | tuple[str, ...], settings: Settings, console:
     torch.set_num_threads(settings.threads)
     rows: list[Row] = []
     for name in names:
+        module = importlib.import_module(f"benchmarks.{name}")
         with threadpool_limits(settings.threads):
-            rows += importlib.import_module(f"benchmarks.{name}").run(settings, lambda line: console.print(line, style="dim"))
+            rows += module.run(settings, lambda line: console.print(line, style="dim"))
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Fast callbacks for the peers: constraints and their dense Jacobian for networks with one hidden layer, in closed form."""
+"""Fast callbacks for the peers: constraints and dense Jacobian of networks with one hidden layer, in closed form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _POWERS = {"relu": 1, "squared_relu": 2}
 
 
 class Callbacks:
-    """c(theta) = y f(X; theta) - 1 and its Jacobian (n, p), values and Jacobian at one point sharing their forward pass.
+    """c(theta) = y f(X; theta) - 1 and its Jacobian (n, p); at one point both share a forward pass.
 
     f = V phi(W x) with phi(z) = [z]_+^k. A peer that asked the model for its Jacobian would wait longer: here it is two
     products of broadcast arrays.

@@ -39,7 +39,10 @@ class Ours:
 
 @dataclass(frozen=True)
 class Pair:
-    """One projection by both: ``excess`` is our distance over the peer's, less 1 (nan where the peer has no feasible point)."""
+    """One projection by both.
+
+    ``excess`` is our distance over the peer's, less 1; nan where the peer has no feasible point.
+    """
 
     ours: Ours
     peer_seconds: float
@@ -51,7 +54,7 @@ class Pair:
 
     @property
     def no_worse(self) -> bool:
-        """Whether ours succeeded, with a distance no larger than the peer's (any, where the peer has no feasible point)."""
+        """Whether ours succeeded, with a distance no larger than the peer's (any where it has no feasible point)."""
         return self.ours.success and not self.excess > RELATIVE
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from benchmarks.comparison import Pair, as_details, confront, distance_details, measure, medians
+from benchmarks.comparison import Ours, Pair, as_details, confront, distance_details, measure, medians
 from benchmarks.peers.pygranso import solve_with_pygranso
 from benchmarks.peers.run import installed
 from benchmarks.row import Row, at_most, faster, missing
@@ -39,15 +40,13 @@ def run(settings: Settings, report: Callable[[str], None]) -> list[Row]:
         first = confront(ours[1][seed], model, task, lambda callbacks: solve_with_pygranso(callbacks, cap))
         pairs[1].append(first)
         pairs[4].append(_again(first, ours[4][seed]))
-        report(f"{TITLE}: seed {seed}, PyGRANSO {first.peer_seconds:.1f} s, {first.peer_outcome}, excess {first.excess:.1e}")
+        report(f"{TITLE}: seed {seed}, PyGRANSO {first.peer_seconds:.1f} s, {first.peer_outcome}")
     return rows + [row for starts, each in pairs.items() for row in _rows(starts, each, cap)]
 
 
-def _again(pair: Pair, ours: object) -> Pair:
+def _again(pair: Pair, ours: Ours) -> Pair:
     """The same run of the peer against another one of ours."""
-    fields = {**vars(pair), "ours": ours}
-    fields["excess"] = (1.0 + pair.excess) * ours.distance / pair.ours.distance - 1.0  # type: ignore[attr-defined]
-    return Pair(**fields)
+    return replace(pair, ours=ours, excess=(1.0 + pair.excess) * ours.distance / pair.ours.distance - 1.0)
 
 
 def _rows(starts: int, pairs: list[Pair], cap: float) -> list[Row]:

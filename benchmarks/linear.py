@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import cvxpy
 import numpy as np
@@ -30,10 +31,10 @@ def run(settings: Settings, report: Callable[[str], None]) -> list[Row]:
         start, task = _instance(seed)
         target = mp.MarginSet(Linear(64), task)
         parametrized = _Clarabel(task, start)
-        calls = [
-            lambda start=start, target=target: mp.project(start, target),
+        calls: list[Callable[[], object]] = [
+            partial(mp.project, start, target),
             parametrized.solve,
-            lambda task=task, start=start: _Clarabel(task, start).solve(),
+            partial(_solve_afresh, task, start),
         ]
         for call in calls:
             call()
@@ -54,6 +55,10 @@ def _instance(seed: int) -> tuple[np.ndarray, tasks.Task]:
     """A separable task from a teacher, and a random start."""
     (task,), _ = tasks.teacher_tasks(Linear(64), num_tasks=1, samples=200, seed=seed)
     return Linear(64).initialize(seed, "normal"), task
+
+
+def _solve_afresh(task: tasks.Task, start: np.ndarray) -> np.ndarray:
+    return _Clarabel(task, start).solve()
 
 
 class _Clarabel:

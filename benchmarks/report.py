@@ -28,7 +28,8 @@ def as_table(rows: Iterable[Row]) -> Table:
     for row in rows:
         ratio = row.details.get("ratio_in_words") or _number(row.ratio)
         requirement = str(row.details["note"]) if "note" in row.details and row.met is None else row.requirement
-        table.add_row(row.name, _number(row.ours, row.unit), _number(row.peer, row.unit), ratio, requirement, _VERDICTS[row.met])
+        numbers = (_number(row.ours, row.unit), _number(row.peer, row.unit), ratio)
+        table.add_row(row.name, *numbers, requirement, _VERDICTS[row.met])
     return table
 
 

@@ -1,7 +1,7 @@
 """PyGRANSO (BFGS-SQP for nonsmooth constrained problems), with gradients in closed form.
 
-Release 1.2.0 imports a name that numpy 2 dropped and a commercial solver that it uses only where asked to; both are stood
-in for while it is imported, nothing else is changed.
+Release 1.2.0 imports a name that numpy 2 dropped and a commercial solver that it uses only where asked to; both are
+stood in for while it is imported, nothing else is changed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _load() -> tuple[Any, Any]:
 def solve_with_pygranso(
     callbacks: Callbacks, max_seconds: float, tolerance: float = 1e-8, violation: float = 1e-9
 ) -> PeerRun:
-    """Minimize 1/2 ||theta - start||^2 subject to c >= 0, from the start; full-memory BFGS, as its manual recommends."""
+    """Minimize 1/2 ||theta - start||^2 subject to c >= 0, from the start; full-memory BFGS, as recommended."""
     pygranso, structure = _load()
     size = callbacks.size
 
