@@ -58,7 +58,7 @@ def compute(
     activations: Sequence[str] = ("squared_relu", "relu"),
     seed: int = 0,
     scale: float = 0.5,
-    starts: int = 2,
+    starts: int = 4,
     progress: Callable[[float], None] | None = None,
 ) -> dict[str, Any]:
     """One trajectory for each activation, in cyclic order.
@@ -71,7 +71,7 @@ def compute(
         activations: names, two for `draw` (default squared ReLU and ReLU).
         seed: of the images, the initialization and the solver (default 0).
         scale: factor on the He initialization (default 0.5).
-        starts: initial points of the local solver (default 2).
+        starts: initial points of the local solver (default 4).
         progress: called with the share done, in (0, 1] (default None).
 
     Returns:
