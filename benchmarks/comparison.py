@@ -11,6 +11,7 @@ import numpy as np
 import margin_projection as mp
 from benchmarks.callbacks import Callbacks
 from benchmarks.peers.run import PeerRun
+from benchmarks.row import Row
 from benchmarks.timing import timed
 from margin_projection.networks import FullyConnected
 from margin_projection.projections import Projection
@@ -53,9 +54,14 @@ class Pair:
     excess: float
 
     @property
+    def lost(self) -> bool:
+        """Whether ours failed, or found a larger distance than the peer."""
+        return not self.ours.success or self.excess > RELATIVE
+
+    @property
     def no_worse(self) -> bool:
-        """Whether ours succeeded, with a distance no larger than the peer's (any where it has no feasible point)."""
-        return self.ours.success and not self.excess > RELATIVE
+        """Whether ours succeeded, no farther than a feasible point of the peer; false where the peer has none."""
+        return self.ours.success and self.excess <= RELATIVE
 
 
 def measure(model: FullyConnected, task: Task, seed: int, starts: int) -> Ours:
@@ -95,14 +101,22 @@ def as_details(records: Iterable[Ours | Pair]) -> dict[str, Any]:
     return {"instances": [asdict(record) for record in records]}
 
 
-def distance_details(pairs: list[Pair]) -> dict[str, Any]:
-    """Where ours lost, and by how much."""
+def distance_row(name: str, pairs: list[Pair], share: float) -> Row:
+    """Whether ours is no worse on at least ``share`` of the instances.
+
+    A peer that ended without a feasible point proves nothing either way: the requirement is met where it would be even
+    if all those were lost, not met where it would fail even if all were won, and open in between.
+    """
     excesses = [pair.excess for pair in pairs if np.isfinite(pair.excess)]
-    return {
-        "no_worse": sum(pair.no_worse for pair in pairs),
-        "instances": len(pairs),
+    lost, no_worse, total = sum(pair.lost for pair in pairs), sum(pair.no_worse for pair in pairs), len(pairs)
+    met = True if no_worse >= share * total else False if total - lost < share * total else None
+    details = {
+        "instances": total, "no_worse": no_worse, "comparable": len(excesses),
+        "peer_capped": sum(pair.peer_capped for pair in pairs),
         "strictly_better": sum(excess < -RELATIVE for excess in excesses),
-        "comparable": len(excesses),
         "largest_excess": max(excesses, default=float("nan")),
-        "lost": {str(pair.ours.seed): pair.excess for pair in pairs if not pair.no_worse},
-    }
+        "lost": {str(pair.ours.seed): pair.excess for pair in pairs if pair.lost},
+        "ratio_in_words": f"{no_worse} of {len(excesses)} comparable",
+    }  # fmt: skip
+    requirement = f"no worse (relative {RELATIVE:g}) on at least {share:.0%} of {total}"
+    return Row(name, "instances no worse", float(no_worse), float(total), no_worse / total, requirement, met, details)

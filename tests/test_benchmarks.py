@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.__main__ import NAMES
 from benchmarks.callbacks import Callbacks
-from benchmarks.comparison import RELATIVE, Ours, Pair
+from benchmarks.comparison import RELATIVE, Ours, Pair, distance_row
 from benchmarks.report import as_table, write_json
 from benchmarks.row import Row, at_most, faster
 from benchmarks.settings import Settings
@@ -64,19 +64,23 @@ def test_a_capped_peer_decides_nothing_against_us(peer_seconds: float, capped: i
     assert row.details["ratio_in_words"].startswith(">=") is (capped > 0)
 
 
+def _pair(excess: float, success: bool = True) -> Pair:
+    ours = Ours(0, 1.0, 1.0, success, "LOCAL", 0.0, 0.0, 10.0)
+    return Pair(ours, 1.0, 1.0, 0.0, "", False, excess)
+
+
 @pytest.mark.parametrize(
-    ("success", "excess", "expected"),
+    ("pairs", "met"),
     [
-        (True, 0.0, True),
-        (True, 2 * RELATIVE, False),
-        (True, -0.1, True),
-        (False, -0.1, False),
-        (True, float("nan"), True),
+        ([_pair(0.0), _pair(-0.1)], True),
+        ([_pair(0.0), _pair(2 * RELATIVE)], False),
+        ([_pair(-0.1), _pair(-0.1, success=False)], False),
+        ([_pair(-0.1), _pair(float("nan"))], None),
+        ([_pair(float("nan")), _pair(0.1)], False),
     ],
 )
-def test_no_worse_needs_success_and_the_distance(success: bool, excess: float, expected: bool) -> None:
-    ours = Ours(0, 1.0, 1.0, success, "LOCAL", 0.0, 0.0, 10.0)
-    assert Pair(ours, 1.0, 1.0, 0.0, "", False, excess).no_worse is expected
+def test_a_peer_without_a_feasible_point_proves_nothing(pairs: list[Pair], met: bool | None) -> None:
+    assert distance_row("x", pairs, 1.0).met is met
 
 
 def test_json_is_written_whole(tmp_path: Path) -> None:
