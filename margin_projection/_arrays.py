@@ -8,17 +8,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from margin_projection._validation import InputError
+from margin_projection._validation import InputError, check_numbers
 
 Array = np.ndarray | Tensor
 
 
 def to_tensor(name: str, value: Any, *, device: torch.device | None = None) -> Tensor:
-    """Return ``value`` as a finite float64 tensor; torch tensors stay on their device unless one is named."""
-    try:
-        tensor = torch.as_tensor(value, dtype=torch.float64, device=device).detach()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(name, value, "an array of numbers") from error
+    """Return ``value`` as a finite float64 tensor: torch tensors stay on their device unless one is named.
+
+    All else is copied.
+    """
+    if isinstance(value, Tensor):
+        if value.is_complex():
+            raise InputError(name, value, f"real (its entries are {value.dtype})")
+        tensor = value.detach().to(device=device, dtype=torch.float64)
+    else:
+        tensor = torch.from_numpy(check_numbers(name, value)).to(device=device)
     if not torch.isfinite(tensor).all():
         raise InputError(name, value, "finite (no NaN, no infinity)")
     return tensor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -54,12 +55,32 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     return str(value)
 
 
+def check_numbers(name: str, value: Any) -> np.ndarray:
+    """Return ``value`` as a float64 array, copied; raise `InputError` for text, complex, dates, masked entries."""
+    try:
+        raw = np.asarray(value)
+        if np.ma.is_masked(value) or not _is_real(raw):
+            raise InputError(name, value, f"an array of real numbers, none masked ({_kind(value, raw)})")
+        return np.array(raw, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(name, value, "an array of numbers") from error
+
+
+def _is_real(array: np.ndarray) -> bool:
+    if array.dtype.kind == "O":
+        return all(isinstance(entry, numbers.Real | Decimal) for entry in array.flat)
+    return array.dtype.kind in "biuf"
+
+
+def _kind(value: Any, array: np.ndarray) -> str:
+    return "some are masked" if np.ma.is_masked(value) else f"its entries are {array.dtype.name}"
+
+
 def check_array(name: str, value: Any, ndim: int | None = None) -> np.ndarray:
     """Return ``value`` as a finite float64 array with ``ndim`` axes, copied; raise `InputError` otherwise."""
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(name, value, "an array of numbers") from error
+    array = check_numbers(name, value)
     if ndim is not None and array.ndim != ndim:
         raise InputError(name, array, f"an array with {ndim} axes")
     if not np.isfinite(array).all():

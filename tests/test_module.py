@@ -464,6 +464,9 @@ def test_states_that_do_not_fit_are_refused():
         model.from_state(state | {"body.weight": torch.ones(4, 3)})
     with pytest.raises(InputError, match="finite"):
         model.from_state(state | {"body.weight": torch.full((3, 4), torch.nan)})
+    frozen = {key: value.numpy() for key, value in state.items()}
+    frozen["shift"].setflags(write=False)
+    assert np.array_equal(model.from_state(frozen), np.ones(model.num_parameters))
     model = from_module(tied())
     state = model.to_module(np.ones(model.num_parameters)).state_dict()
     with pytest.raises(InputError, match="tied"):

@@ -86,12 +86,7 @@ class FactoredGram:
         self.num_positions = max(positions.values(), default=0)
 
     def factors(
-        self,
-        theta: Tensor,
-        X: Tensor,
-        layer: int | None = None,
-        units: Tensor | None = None,
-        changes: list[Tensor] | None = None,
+        self, theta: Tensor, X: Tensor, entries: Tensor, changes: list[Tensor] | None = None
     ) -> dict[str, tuple[Tensor, ...]]:
         """Per weight (a (n, T, inputs), d (n, T, outputs)); the gradients (n, q) by all other parameters as ``""``.
 
@@ -100,10 +95,10 @@ class FactoredGram:
         values = self._model.unflatten(theta)
         rest = {name: value for name, value in values.items() if name not in self._factored}
         probes = [theta.new_zeros(size) for size in self._sizes]
-        dimensions = (None, None, None, 0, None if units is None else 0, None if changes is None else 0, None)
+        dimensions = (None, None, None, 0, 0, None if changes is None else 0)
         fixed = {name: value for name, value in values.items() if name in self._factored}
         (explicit, slopes), inputs = vmap(grad(self._row, argnums=(0, 1), has_aux=True), in_dims=dimensions)(
-            rest, probes, fixed, X, units, changes, layer
+            rest, probes, fixed, X, entries, changes
         )
         factors: dict[str, tuple[Tensor, ...]] = {}
         for name in sorted(self._factored):
@@ -121,17 +116,20 @@ class FactoredGram:
         probes: list[Tensor],
         fixed: dict[str, Tensor],
         x: Tensor,
-        unit: Tensor | None,
+        entry: Tensor,
         changes: list[Tensor] | None,
-        layer: int | None,
     ) -> tuple[Tensor, list[Tensor]]:
         calls = LinearCallsMode({id(value): name for name, value in fixed.items()}, probes)
         rectifiers = RectifierMode(self._model.rectifiers.active, None, changes)
         with rectifiers, calls:
             output = self._model.call(rest | fixed, x[None]).reshape(())
-        if layer is not None and unit is not None:
-            output = rectifiers.preactivations[layer].index_select(0, unit.reshape(1)).reshape(())
-        return output, calls.inputs
+        return entry_of(output, rectifiers.preactivations, entry), calls.inputs
+
+
+def entry_of(output: Tensor, preactivations: list[Tensor], entry: Tensor) -> Tensor:
+    """Of one sample: the output for entry 0, the preactivation of number ``entry``, layer by layer, from 1 on."""
+    every = torch.cat([output.reshape(1), *preactivations])
+    return every.index_select(0, entry.reshape(1)).reshape(())
 
 
 def _reached(output: Tensor, parameters: dict[str, Tensor]) -> set[str]:
@@ -142,11 +140,10 @@ def _reached(output: Tensor, parameters: dict[str, Tensor]) -> set[str]:
     return {name for name, slope in zip(parameters, slopes, strict=True) if slope is not None}
 
 
-def gram_of_factors(groups: list[dict[str, tuple[Tensor, ...]]]) -> Tensor:
-    """The Gram matrix of the rows of several groups of `FactoredGram.factors`, one group behind the other."""
+def gram_of_factors(factors: dict[str, tuple[Tensor, ...]]) -> Tensor:
+    """The Gram matrix of the rows of `FactoredGram.factors`."""
     total: Tensor | None = None
-    for name in groups[0]:
-        parts = [torch.cat(tensors) for tensors in zip(*(group[name] for group in groups), strict=True)]
+    for parts in factors.values():
         count = parts[0].shape[0]
         product = torch.ones((), dtype=parts[0].dtype, device=parts[0].device)
         for part in parts:

@@ -16,6 +16,9 @@ class KinkListing:
         units: per layer, the number of preactivations of one sample.
         device: where indices live.
 
+    Attributes:
+        firsts: per layer, the number of preactivations of one sample in the layers before it.
+
     >>> listing = KinkListing(2, (3, 1), torch.device("cpu"))
     >>> [part.tolist() for part in listing.locate(torch.tensor([4, 7]))]
     [[1, 1], [0, 1], [1, 0]]
@@ -24,6 +27,7 @@ class KinkListing:
     def __init__(self, count: int, units: Sequence[int], device: torch.device) -> None:
         self.sizes = [count * size for size in units]
         self.units = torch.tensor([*units, 0], device=device)
+        self.firsts = torch.cumsum(torch.tensor([0, *units], device=device), 0)
         self.bounds = torch.cumsum(torch.tensor([0, *self.sizes], device=device), 0)
 
     def __len__(self) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from margin_projection._arrays import Array, parameters_to_tensor
+from margin_projection._arrays import Array, parameters_to_tensor, to_tensor
 from margin_projection._validation import InputError, check_integer
 from margin_projection.networks.base import Model, Structure
 from margin_projection.networks.dense import DenseLinearization
@@ -57,10 +57,10 @@ class Linear(Model):
     def from_state(self, state: dict[str, Tensor]) -> np.ndarray:
         if set(state) != {_STATE_KEY}:
             raise InputError("state", sorted(state), f"a state dictionary with the one key {_STATE_KEY!r}")
-        weight = torch.as_tensor(state[_STATE_KEY], dtype=torch.float64).detach().cpu()
+        weight = to_tensor(f"state[{_STATE_KEY!r}]", state[_STATE_KEY]).cpu()
         if tuple(weight.shape) != (1, self.num_parameters):
             raise InputError(f"state[{_STATE_KEY!r}]", weight, f"of shape (1, {self.num_parameters})")
-        return parameters_to_tensor("state", weight.flatten(), self.num_parameters, batched=False).numpy().copy()
+        return weight.flatten().numpy().copy()
 
     def __repr__(self) -> str:
         return f"Linear({self.num_parameters})"

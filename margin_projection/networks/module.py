@@ -17,9 +17,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import UninitializedParameter
 
 from margin_projection._arrays import Array, parameters_to_tensor, to_tensor
-from margin_projection._validation import InputError
+from margin_projection._validation import InputError, check_numbers
 from margin_projection.networks.base import Model
-from margin_projection.networks.factored_gram import FactoredGram
+from margin_projection.networks.factored_gram import FactoredGram, entry_of
 from margin_projection.networks.homogeneity import HomogeneityError, find_degree
 from margin_projection.networks.linearization import Linearization
 from margin_projection.networks.module_checks import (
@@ -176,32 +176,22 @@ class ModuleModel(Model):
         return output.reshape(()), mode.preactivations
 
     def sample_gradients(
-        self,
-        theta: Tensor,
-        X: Tensor,
-        layer: int | None = None,
-        units: Tensor | None = None,
-        changes: list[Tensor] | None = None,
+        self, theta: Tensor, X: Tensor, entries: Tensor, changes: list[Tensor] | None = None
     ) -> Tensor:
-        """(n, p) gradients of the outputs f(x_i; theta), or of the preactivations (i, layer, units[i]).
+        """(n, p) gradients of one number a sample: of the output f(x_i; theta), or of a preactivation.
 
         Args:
+            entries: (n,) 0 for the output, j for the j-th preactivation of the sample, layer by layer.
             changes: as in `trace`.
         """
 
-        def row(theta: Tensor, x: Tensor, unit: Tensor | None, changes: list[Tensor] | None) -> Tensor:
-            output, preactivations = self._trace_one(theta, x, None, changes)
-            if layer is None or unit is None:
-                return output
-            return preactivations[layer].index_select(0, unit.reshape(1)).reshape(())
+        def row(theta: Tensor, x: Tensor, entry: Tensor, changes: list[Tensor] | None) -> Tensor:
+            return entry_of(*self._trace_one(theta, x, None, changes), entry)
 
         if self.vectorized and X.shape[0]:
-            dimensions = (None, 0, None if units is None else 0, None if changes is None else 0)
-            return vmap(grad(row), in_dims=dimensions)(theta, X, units, changes).detach()
-        rows = [
-            _loop_gradient(row, theta, x, None if units is None else units[i], _of_sample(changes, i))
-            for i, x in enumerate(X)
-        ]
+            dimensions = (None, 0, 0, None if changes is None else 0)
+            return vmap(grad(row), in_dims=dimensions)(theta, X, entries, changes).detach()
+        rows = [_loop_gradient(row, theta, x, entries[i], _of_sample(changes, i)) for i, x in enumerate(X)]
         return torch.stack(rows) if rows else theta.new_zeros((0, self.num_parameters))
 
     def linearize(self, theta: Tensor, X: Tensor) -> Linearization:
@@ -249,7 +239,7 @@ class ModuleModel(Model):
         if key in self.parameter_names:
             return
         expected = state[canonical] if canonical in self.parameter_names else reference
-        given, wanted = (torch.as_tensor(part).detach().cpu().double() for part in (state[key], expected))
+        given, wanted = (_to_double(f"state['{key}']", part) for part in (state[key], expected))
         if not torch.equal(given, wanted):
             origin = f"equal to '{canonical}', to which it is tied" if key != canonical else "the model's frozen tensor"
             raise InputError(f"state['{key}']", state[key], origin)
@@ -294,6 +284,11 @@ def _frozen_copy(module: Any) -> nn.Module:
             return copy.deepcopy(module).cpu().double().eval()
     except (RuntimeError, TypeError) as error:
         raise InputError("module", type(module).__name__, f"a module that can be copied ({error})") from error
+
+
+def _to_double(name: str, value: Any) -> Tensor:
+    """As `to_tensor`, on the CPU; infinities, as in a frozen mask, are allowed."""
+    return value.detach().cpu().double() if isinstance(value, Tensor) else torch.from_numpy(check_numbers(name, value))
 
 
 def _of_sample(layers: list[Tensor] | None, sample: int) -> list[Tensor] | None:

@@ -79,12 +79,7 @@ class ModuleLinearization(Linearization):
 
     def _factored_gram(self) -> Tensor:
         forward, factored = self._pass, self._pass.model.factored_gram
-        theta, groups, order = forward.theta.detach(), [], []
-        for chosen, samples, layer, units in forward.groups(self._rows):
-            groups.append(factored.factors(theta, forward.X[samples], layer, units, forward.changes(samples)))
-            order.append(chosen)
-        inverse = torch.cat(order).argsort()
-        return gram_of_factors(groups)[inverse][:, inverse]
+        return gram_of_factors(factored.factors(forward.theta.detach(), *forward.entries(self._rows)))
 
     def hessian_vector(self, weights: Tensor, vector: Tensor) -> Tensor:
         if self._curvature is None or not torch.equal(self._curvature[0], weights):

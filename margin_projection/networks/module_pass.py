@@ -65,10 +65,6 @@ class ModulePass:
         count = self.X.shape[0]
         return [part.reshape(count, -1 if count else 0) for part in numbers.split(self.listing.sizes)]
 
-    def changes(self, samples: Tensor) -> list[Tensor] | None:
-        """The changed slopes of these samples (k,): (k, units) per layer, or None where no slope is changed."""
-        return None if self._changes is None else [layer[samples] for layer in self._changes]
-
     @cached_property
     def _probes(self) -> list[Tensor]:
         """Zeros added to the rectifiers' outputs h, to take derivatives by."""
@@ -118,27 +114,16 @@ class ModulePass:
         return self._gradients[self._places[rows]]
 
     def _compute_gradients(self, rows: Tensor) -> Tensor:
-        result = self.theta.new_zeros((rows.numel(), self.theta.numel()))
-        for chosen, samples, layer, units in self.groups(rows):
-            result[chosen] = self.model.sample_gradients(
-                self.theta.detach(), self.X[samples], layer, units, self.changes(samples)
-            )
-        return result
+        return self.model.sample_gradients(self.theta.detach(), *self.entries(rows))
 
-    def groups(self, rows: Tensor) -> list[tuple[Tensor, Tensor, int | None, Tensor | None]]:
-        """Rows of one kind: (positions in ``rows``, samples, layer, units); layer and units are None for outputs."""
-        count = self.X.shape[0]
-        outputs = torch.nonzero(rows < count).squeeze(1)
-        found: list[tuple[Tensor, Tensor, int | None, Tensor | None]] = []
-        if outputs.numel():
-            found.append((outputs, rows[outputs], None, None))
-        kinks = torch.nonzero(rows >= count).squeeze(1)
-        samples, layers, units = self.listing.locate(rows[kinks] - count)
-        for layer in layers.unique().tolist():
-            here = layers == layer
-            found.append((kinks[here], samples[here], layer, units[here]))
-        return found
-
+    def entries(self, rows: Tensor) -> tuple[Tensor, Tensor, list[Tensor] | None]:
+        """X, entries and changes of these values (m,), as `ModuleModel.sample_gradients` takes them."""
+        kinks = rows >= self.X.shape[0]
+        samples, entries = rows.clone(), torch.zeros_like(rows)
+        samples[kinks], layers, units = self.listing.locate(rows[kinks] - self.X.shape[0])
+        entries[kinks] = 1 + self.listing.firsts[layers] + units
+        changes = None if self._changes is None else [layer[samples] for layer in self._changes]
+        return self.X[samples], entries, changes
 
 
 class Curvature:
@@ -156,9 +141,10 @@ class Curvature:
         samples = torch.nonzero(carried).squeeze(1)
         self._theta = forward.theta.detach().clone().requires_grad_()
         with torch.enable_grad():
-            traced = forward.model.trace(self._theta, forward.X[samples], None, forward.changes(samples))
-            total = (traced[0] * outputs[samples]).sum()
-            for z, layer in zip(traced[1], layers, strict=True):
+            X, _, changes = forward.entries(samples)
+            traced, preactivations = forward.model.trace(self._theta, X, None, changes)
+            total = (traced * outputs[samples]).sum()
+            for z, layer in zip(preactivations, layers, strict=True):
                 total = total + (z * layer[samples]).sum()
         self._gradient = gradient(total, self._theta, None, create_graph=True)
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from margin_projection._arrays import Array, parameters_to_tensor
+from margin_projection._arrays import Array, parameters_to_tensor, to_tensor
 from margin_projection._validation import InputError, check_array, check_integer, check_real
 from margin_projection.networks.base import Model, Structure
 from margin_projection.networks.dense import DenseLinearization
@@ -115,7 +115,7 @@ class SimplifiedReLU(Model):
     def from_state(self, state: dict[str, Tensor]) -> np.ndarray:
         if set(state) != {"weight"}:
             raise InputError("state", sorted(state), "a state dictionary with the one key 'weight'")
-        weight = state["weight"].detach().cpu().to(torch.float64)
+        weight = to_tensor("state['weight']", state["weight"]).cpu()
         if tuple(weight.shape) != (self.units, self.dimension):
             raise InputError("state['weight']", weight, f"of shape ({self.units}, {self.dimension})")
         return weight.reshape(-1).numpy().copy()
