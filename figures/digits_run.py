@@ -183,11 +183,14 @@ def caption(data: Mapping[str, Any]) -> str:
         for name, run in data["runs"].items()
     }
     first, second = [*data["runs"], "", ""][:2]
-    return CAPTION.format(
+    missing = sum(int((~np.isfinite(np.asarray(run["distances"], dtype=float))).sum()) for run in data["runs"].values())
+    gaps = f" Gaps: {missing} distances were not found." if missing else ""
+    text = CAPTION.format(
         tasks=", ".join(data["task_names"]), samples=data["samples"], cycles=data["cycles"], scale=data["scale"],
         widths=(64, data["width"], 1), seed=data["seed"], first=first, second=second,
         statuses="; ".join(f"{name}: {text}" for name, text in endings.items()),
     )  # fmt: skip
+    return text.rstrip() + gaps
 
 
 def save(out_dir: str | Path, data: Mapping[str, Any] | None = None) -> list[Path]:

@@ -46,7 +46,9 @@ def _conditions(data: dict[str, Any], activation: str, run: dict[str, Any]) -> l
 def _checks(activation: str, run: dict[str, Any], conditions: list[Stationarity]) -> list[Check]:
     successes = sum(mp.Status[name].is_success for name in run["statuses"])
     bounded = int((run["lower_bounds"] <= run["steps"] * (1.0 + 1e-9)).sum())
+    measured = int(np.isfinite(run["distances"]).sum())
     return [
+        Check.all_of(f"{activation}: distances to each C_m measured at every iterate", measured, run["distances"].size),
         Check.all_of(f"{activation}: projections with verified certificates", successes, len(conditions)),
         Check.at_most(f"{activation}: violation, from raw values", _most(conditions, "violation"), RESIDUAL),
         Check.at_most(f"{activation}: Clarke stationarity, from raw values", _most(conditions, "residual"), RESIDUAL),
