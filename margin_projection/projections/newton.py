@@ -95,7 +95,7 @@ class _Run:
         self.moved = float((point - self.point).norm())
         self.point = point
         self.local = self.with_stuck_kinks(self.linearize(point) if local is None else local)
-        self.piece = piece_step(self.local, self.piece)
+        self.piece = piece_step(self.local)
         self.violations = self.system.violation_values(self.local.constraints)
         self.violation = float(self.violations.max())
         self.stationarity = float(self.piece.step.norm())
@@ -154,7 +154,7 @@ class _Run:
         if fractions is None:
             return False
         self.local = self.local.with_fractions(fractions)
-        self.piece = piece_step(self.local, self.piece)
+        self.piece = piece_step(self.local)
         self.stationarity = float(self.piece.step.norm())
         self.counts += Counts(jacobians=1)
         return True

@@ -5,13 +5,14 @@ At theta, output i is a piece of f; its rectifiers' kinks k lie at z_k = 0. Wher
 crosses the kink must respect the piece behind it. Where it is convex, the constraint is the maximum: the current piece is
 a safe model. Pieces are generated lazily, only where the step would violate them.
 
-A kink that the last step left stuck at z = 0 enters the gradients with its fraction alpha in [0, 1] between the left and
-the right slope, so that kinks behind one another (whose effects multiply) are consistent at the solution.
+Once both pieces at a kink carry multipliers it is *stuck*: z = 0 becomes an equality whose multiplier says where between the
+left and the right slope the kink's generalized gradient lies, its fraction in [0, 1]; outside, the kink is released. At the
+next point a stuck kink enters the gradients with that fraction, so that kinks behind one another, whose effects multiply,
+are consistent at the solution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,9 +72,8 @@ class PieceStep:
         row_weights: (n + k,) w with theta + d - start = rows^T w: signed multipliers of outputs and kinks.
         kink_index: (k,) the appended kinks, as positions in the model's listing; ``kinks`` their data.
         jumps: (k,) the change of grad c_i per unit of the kink's fraction.
-        base: (k,) the fractions that the rows have; ``fractions`` (k,) those that the multipliers over the pieces imply.
+        base: (k,) the fractions that the rows have; ``fractions`` (k,) those that the multipliers imply.
         multipliers: (n,) lambda_i, the total over the pieces of constraint i, nonnegative for inequalities.
-        pieces: the pieces that carry multipliers, a warm start for the next step.
         feasible: whether the quadratic program had a solution as posed; otherwise it was relaxed.
     """
 
@@ -87,7 +87,6 @@ class PieceStep:
     base: Tensor
     fractions: Tensor
     multipliers: Tensor
-    pieces: tuple[Piece, ...]
     feasible: bool
 
     @property
@@ -96,20 +95,14 @@ class PieceStep:
         return (self.fractions > STUCK) & (self.fractions < 1.0 - STUCK)
 
 
-def piece_step(local: LocalModel, previous: PieceStep | None = None) -> PieceStep:
-    """Solve min 1/2 ||theta + d - start||^2 over the linearized pieces, generating pieces until none is violated.
-
-    Args:
-        local: the model at theta.
-        previous: the step at the last point, whose pieces are tried first (default None).
-    """
+def piece_step(local: LocalModel) -> PieceStep:
+    """Solve min 1/2 ||theta + d - start||^2 over the linearized pieces, generating pieces until none is violated."""
     program = _PieceProgram(local)
-    if previous is not None:
-        program.add_previous(previous)
-    program.solve()
     for _ in range(_MAX_ROUNDS):
-        if not program.add_violated():
+        program.solve()
+        if not program.update():
             break
+    else:
         program.solve()
     return program.result()
 
@@ -133,26 +126,26 @@ def consistent_fractions(local: LocalModel, piece: PieceStep) -> Tensor | None:
 
 
 class _PieceProgram:
-    """The growing quadratic program: row r of ``table`` combines outputs and kinks into the gradient of one piece.
+    """The growing quadratic program: rows of ``table`` combine outputs and kinks into pieces' gradients and stuck kinks.
 
     With base fraction a, taking kink k on its right side adds jump_k ((1 - a) dz_k d + min(z_k, 0)) to the constraint's
-    linear model, on its left side jump_k (-a dz_k d - max(z_k, 0)), jump_k = s_i coefficient_k.
+    linear model, on its left side jump_k (-a dz_k d - max(z_k, 0)), jump_k = s_i coefficient_k. Each kink is stuck and
+    released at most once, so that the generation ends.
     """
 
     def __init__(self, local: LocalModel) -> None:
         self.local, self.device = local, local.offset.device
         self.all_kinks = local.line.kinks()
-        self.fractions = local.fractions.cpu().numpy()
+        self.base = local.fractions.cpu().numpy()
         self.signs = local.signs.cpu().numpy()
         self.constraints = local.constraints.cpu().numpy()
         self.equality = local.is_equality.cpu().numpy()
         self.count = self.signs.size
         self.pieces = [Piece(sample) for sample in range(self.count)]
-        self.orientation = np.ones(self.count)
-        self.is_equality = self.equality.copy()
-        self.multipliers = np.zeros(self.count)
-        self.feasible = True
-        self.kink_ids: list[int] = []
+        self.push = np.ones(self.count)
+        self.stuck = np.flatnonzero((self.base > STUCK) & (self.base < 1.0 - STUCK)).tolist()
+        self.released: set[int] = set()
+        self.kink_ids: list[int] = list(self.stuck)
         self._set_rows()
 
     def _set_rows(self) -> None:
@@ -164,131 +157,128 @@ class _PieceProgram:
         self.gram = self.rows.gram().cpu().numpy()
         self.row_offset = self.rows.apply(self.local.offset).cpu().numpy()
         self.position = {key: index for index, key in enumerate(self.kink_ids)}
-        self._set_table()
 
     def _set_table(self) -> None:
-        """The combinations (P, n + k), their Gram matrix, and the right-hand side of the quadratic program."""
+        """The combinations (P + S, n + k) with their signs, equality mask and right-hand side."""
         jumps, z = self.jumps.cpu().numpy(), self.kinks.values.cpu().numpy()
         owners = np.array([piece.sample for piece in self.pieces])
-        table = np.zeros((len(owners), self.count + len(self.kink_ids)))
-        table[np.arange(len(owners)), owners] = self.signs[owners]
-        values = self.constraints[owners]
-        for row, piece in enumerate(self.pieces[self.count :], self.count):
+        alone = np.bincount(owners, minlength=self.count)[owners] == 1
+        orientation = np.where(alone, 1.0, self.push[owners])
+        pieces, stuck = len(owners), len(self.stuck)
+        table = np.zeros((pieces + stuck, self.count + len(self.kink_ids)))
+        table[np.arange(pieces), owners] = self.signs[owners]
+        values = np.concatenate([self.constraints[owners], z[[self.position[key] for key in self.stuck]]])
+        for row, piece in enumerate(self.pieces):
             for key, right in piece.sides:
                 at = self.position[key]
-                table[row, self.count + at] = jumps[at] * (right - self.fractions[key])
+                table[row, self.count + at] = jumps[at] * (right - self.base[key])
                 values[row] += jumps[at] * (min(z[at], 0.0) if right else -max(z[at], 0.0))
-        table *= self.orientation[:, None]
-        self.owners, self.table, self.table_gram = owners, table, table @ self.gram @ table.T
-        self.rhs = table @ self.row_offset - values * self.orientation
+        for row, key in enumerate(self.stuck, pieces):
+            table[row, self.count + self.position[key]] = 1.0
+        orientation = np.concatenate([orientation, np.ones(stuck)])
+        self.owners, self.orientation, self.table = owners, orientation, table * orientation[:, None]
+        self.is_equality = np.concatenate([alone & self.equality[owners], np.ones(stuck, dtype=bool)])
+        self.rhs = self.table @ self.row_offset - values * orientation
 
     def solve(self) -> None:
-        solution = least_distance(self.table_gram, self.rhs, self.is_equality)
+        self._set_table()
+        gram = self.table @ self.gram @ self.table.T
+        solution = least_distance(gram, self.rhs, self.is_equality)
         self.feasible = solution.status is DualQPStatus.OPTIMAL
         if solution.status is DualQPStatus.INFEASIBLE or not np.isfinite(solution.multipliers).all():
-            size = max(float(np.trace(self.table_gram)) / len(self.rhs), 1e-300)
-            relaxed = self.table_gram + _RELAXATION * size * np.eye(len(self.rhs))
-            solution = least_distance(relaxed, self.rhs, self.is_equality)
-        self.multipliers = solution.multipliers
-        self.weights = self.table.T @ self.multipliers
+            size = max(float(np.trace(gram)) / len(self.rhs), 1e-300)
+            solution = least_distance(gram + _RELAXATION * size * np.eye(len(gram)), self.rhs, self.is_equality)
+        signed = solution.multipliers * self.orientation
+        self.weights = self.table.T @ solution.multipliers
+        self.totals = np.zeros(self.count)
+        np.add.at(self.totals, self.owners, signed[: len(self.owners)])
+        self.signed_multipliers = signed
+        self.fractions = self._implied_fractions()
         self.step = self.rows.adjoint(torch.as_tensor(self.weights, device=self.device)) - self.local.offset
 
-    def add_violated(self) -> bool:
+    def _implied_fractions(self) -> np.ndarray:
+        """(k,) the side of each appended kink, weighted by the multipliers: (row weight) / (lambda_i jump_k) + base."""
+        jumps = self.jumps.cpu().numpy() * self.totals[self.kinks.samples.cpu().numpy()]
+        moved = self.weights[self.count :]
+        moved = np.divide(moved, jumps, out=np.zeros_like(moved), where=np.abs(jumps) > 1e-300)
+        return self.base[self.kink_ids] + moved
+
+    def update(self) -> bool:
+        """Release, stick and append as the solution demands; False where it is the solution of the full program."""
+        if not len(self.all_kinks):
+            return False
+        released = self._release()
+        stuck = self._stick()
+        self.push = np.where(self.equality & (self.totals < 0), -1.0, 1.0)
+        return self._append_violated() or released or stuck
+
+    def _release(self) -> bool:
+        """Let go of stuck kinks whose fraction left [0, 1]: their constraint is better off on one side."""
+        fractions = self.fractions[[self.position[key] for key in self.stuck]]
+        carried = self.totals[self.all_kinks.samples[self.stuck].cpu().numpy()] != 0.0
+        pulled = self.signed_multipliers[len(self.owners) :] != 0.0
+        wrong = (fractions < -STUCK) | (fractions > 1.0 + STUCK) | (~carried & pulled)
+        leaving = {key for key, gone in zip(self.stuck, wrong, strict=True) if gone}
+        self.stuck = [key for key in self.stuck if key not in leaving]
+        self.released |= leaving
+        return bool(leaving)
+
+    def _stick(self) -> bool:
+        """Hold kinks at z = 0 whose two sides both carry multipliers, and drop them from the pieces."""
+        between = (self.fractions > STUCK) & (self.fractions < 1.0 - STUCK)
+        held = set(self.stuck) | self.released
+        fresh = {key for key, inside in zip(self.kink_ids, between, strict=True) if inside and key not in held}
+        if not fresh:
+            return False
+        self.stuck += sorted(fresh)
+        stripped = (Piece(each.sample, tuple(side for side in each.sides if side[0] not in fresh)) for each in self.pieces)
+        self.pieces = list(dict.fromkeys(stripped))
+        return True
+
+    def _append_violated(self) -> bool:
         """Append the worst piece of every constraint that the step violates behind a concave kink; False if none."""
         kinks, local = self.all_kinks, self.local
-        if not len(kinks):
-            return False
-        side = self._push(self._totals())
-        push = torch.as_tensor(side, device=self.device)
+        push = torch.as_tensor(self.push, device=self.device)
         oriented = (local.signs * push)[kinks.samples] * kinks.coefficients
         changes = local.line.kink_changes(self.step)
         beyond = kinks.values + changes
         excess = beyond.clamp_min(0.0) - kinks.values.clamp_min(0.0) - local.fractions * changes
         effects = torch.where(oriented < 0, oriented * excess, 0.0).clamp_max(0.0)
+        effects[self.stuck] = 0.0
         totals = torch.zeros_like(local.constraints).index_add_(0, kinks.samples, effects)
         predicted = push * (local.constraints + local.signs * local.line.apply(self.step))
         scale = _PIECE_TOLERANCE * (1.0 + local.constraints.abs())
         violated = (predicted + totals < -scale) & (totals < -scale)
-        chosen = torch.nonzero(violated[kinks.samples] & (effects < 0)).squeeze(1)
+        chosen = self._strongest(torch.nonzero(violated[kinks.samples] & (effects < 0)).squeeze(1), effects)
         sides: dict[int, list[tuple[int, bool]]] = {}
         listing = zip(kinks.samples[chosen].tolist(), chosen.tolist(), (beyond[chosen] > 0).tolist(), strict=True)
         for sample, key, right in listing:
             sides.setdefault(sample, []).append((key, right))
-        return self._append([Piece(sample, tuple(each)) for sample, each in sides.items()], side)
+        return self._append([Piece(sample, tuple(each)) for sample, each in sides.items()])
 
-    def add_previous(self, previous: PieceStep) -> None:
-        """Start from the pieces that carried the last step, as far as their kinks are still concave."""
-        side = self._push(previous.multipliers.cpu().numpy())
-        coefficients = self.all_kinks.coefficients.cpu().numpy()
-        found = []
-        for piece in previous.pieces:
-            factor = self.signs[piece.sample] * side[piece.sample]
-            kept = tuple(
-                (key, right)
-                for key, right in piece.sides
-                if self.fractions[key] != float(right) and factor * coefficients[key] < 0
-            )
-            if kept:
-                found.append(Piece(piece.sample, kept))
-        self._append(found, side)
+    def _strongest(self, chosen: Tensor, effects: Tensor) -> Tensor:
+        """The chosen kinks, in increasing order, without the weakest new ones where they are too many to append.
 
-    def _push(self, totals: np.ndarray) -> np.ndarray:
-        """The side to which each equality pushes: the sign of its multiplier; 1 for inequalities."""
-        return np.where(self.equality & (totals < 0), -1.0, 1.0)
+        A piece with fewer kinks on their other side is a weaker, still valid, constraint.
+        """
+        known = torch.isin(chosen, self.kink_index)
+        room = _MAX_KINK_ROWS - len(self.kink_ids)
+        fresh = chosen[~known]
+        if fresh.numel() > room:
+            fresh = fresh[effects[fresh].argsort()[:room]]
+        return torch.cat([chosen[known], fresh]).sort().values
 
-    def _append(self, pieces: Iterable[Piece], side: np.ndarray) -> bool:
+    def _append(self, pieces: list[Piece]) -> bool:
         known = set(self.pieces)
-        fresh = list(dict.fromkeys(piece for piece in pieces if piece not in known))
+        fresh = [piece for piece in pieces if piece not in known]
         new_keys = sorted({key for piece in fresh for key, _ in piece.sides} - set(self.kink_ids))
-        if not fresh or len(self.kink_ids) + len(new_keys) > _MAX_KINK_ROWS:
-            return False
-        for piece in fresh:
-            if self.is_equality[piece.sample]:  # behind a kink it acts as the inequality on the side it pushes to
-                self.is_equality[piece.sample] = False
-                self.orientation[piece.sample] = side[piece.sample]
         self.pieces += fresh
-        self.orientation = np.append(self.orientation, side[[piece.sample for piece in fresh]])
-        self.is_equality = np.append(self.is_equality, np.zeros(len(fresh), dtype=bool))
         if new_keys:
             self.kink_ids += new_keys
             self._set_rows()
-        else:
-            self._set_table()
-        return True
-
-    def _totals(self) -> np.ndarray:
-        totals = np.zeros(self.count)
-        np.add.at(totals, self.owners, self.multipliers * self.orientation)
-        return totals
-
-    def _carrying_pieces(self) -> tuple[Piece, ...]:
-        """The pieces with multipliers, by the sides on which they take all the appended kinks of their sample."""
-        of_sample: dict[int, list[int]] = {}
-        for key, sample in zip(self.kink_ids, self.kinks.samples.tolist(), strict=True):
-            of_sample.setdefault(sample, []).append(key)
-        pieces = []
-        for row in np.flatnonzero(self.multipliers != 0.0):
-            piece, keys = self.pieces[row], of_sample.get(int(self.owners[row]), [])
-            listed = dict(piece.sides)
-            natural = [key for key in keys if key in listed or self.fractions[key] in (0.0, 1.0)]
-            sides = tuple((key, listed.get(key, bool(self.fractions[key]))) for key in natural)
-            pieces.append(Piece(piece.sample, sides))
-        return tuple(piece for piece in pieces if piece.sides)
-
-    def _implied_fractions(self, base: np.ndarray, totals: np.ndarray) -> np.ndarray:
-        """The average side of each appended kink over its constraint's pieces, weighted by their multipliers."""
-        moved = np.zeros(len(self.kink_ids))
-        for multiplier, orientation, piece in zip(self.multipliers, self.orientation, self.pieces, strict=True):
-            for key, right in piece.sides if multiplier else ():
-                moved[self.position[key]] += multiplier * orientation * (right - self.fractions[key])
-        carried = totals[self.kinks.samples.cpu().numpy()]
-        moved = np.divide(moved, carried, out=np.zeros_like(moved), where=np.abs(carried) > 1e-300)
-        return np.clip(base + moved, 0.0, 1.0)
+        return bool(fresh)
 
     def result(self) -> PieceStep:
-        totals, base = self._totals(), self.fractions[self.kink_ids]
-        fractions = self._implied_fractions(base, totals)
-
         def tensor(values: np.ndarray) -> Tensor:
             return torch.as_tensor(values, device=self.device)
 
@@ -300,9 +290,8 @@ class _PieceProgram:
             kink_index=self.kink_index,
             kinks=self.kinks,
             jumps=self.jumps,
-            base=tensor(base),
-            fractions=tensor(fractions),
-            multipliers=tensor(totals),
-            pieces=self._carrying_pieces(),
+            base=tensor(self.base[self.kink_ids]),
+            fractions=tensor(np.clip(self.fractions, 0.0, 1.0)),
+            multipliers=tensor(self.totals),
             feasible=self.feasible,
         )
