@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.func import jacrev
 
+from margin_projection import MarginSet, Task, project
 from margin_projection._validation import InputError
 from margin_projection.networks import module_linearization, module_pass
 from margin_projection.networks.convolutional import Convolutional
@@ -416,6 +417,19 @@ def test_every_product_is_that_of_the_layered_network(name, explicit, monkeypatc
         ))
     for ours, theirs in zip(*compared, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=EXACT, atol=1e-10)
+
+
+@pytest.mark.parametrize("activation", ["squared_relu", "relu"])
+def test_projections_are_those_of_the_layered_network(activation):
+    layered = FullyConnected((6, 8, 1), activation)
+    model = from_module(layered.to_module(np.zeros(layered.num_parameters)), (6,))
+    generator = np.random.default_rng(2)
+    task = Task(generator.standard_normal((8, 6)), np.sign(generator.standard_normal(8)))
+    start = layered.initialize(1, scale=0.5)
+    ours, theirs = (project(start, MarginSet(each, task), starts=1) for each in (model, layered))
+    assert ours.status is theirs.status
+    assert abs(ours.distance - theirs.distance) < 1e-8
+    assert np.allclose(ours.point, theirs.point, atol=1e-6)
 
 
 def channels_first(layered, count):

@@ -44,10 +44,6 @@ class DenseLayer:
         """The layer as a torch module on (n, positions_in, channels_in)."""
         return nn.Linear(self.inputs, self.outputs, bias=False, dtype=torch.float64)
 
-    @property
-    def weight_shape(self) -> tuple[int, ...]:
-        return (self.outputs, self.inputs)
-
 
 @dataclass(frozen=True)
 class ConvolutionLayer:
@@ -85,10 +81,6 @@ class ConvolutionLayer:
     @property
     def overlap(self) -> float:
         return float(-(-self.kernel // self.stride)) ** 2
-
-    @property
-    def weight_shape(self) -> tuple[int, ...]:
-        return (self.outputs, self.channels, self.kernel, self.kernel)
 
     def patches(self, h: Tensor) -> Tensor:
         """(..., height * width, channels) -> (..., positions, channels * kernel^2)."""

@@ -19,8 +19,8 @@ class ModuleLinearization(Linearization):
     """Rows of a `ModuleModel`: the outputs at n samples and, behind them, the preactivations ``extra``.
 
     The Jacobian is used where it is small (2e6 numbers). Beyond, J^T u is one backward pass and J v one backward pass
-    through it; the Gram matrix takes per-sample gradients where they fit in 2e8 bytes, else factors of them
-    (`FactoredGram`), else pairs of chunks. A Hessian-vector product runs through the samples of nonzero weight alone.
+    through it; the Gram matrix takes factors of per-sample gradients where these are smaller (`FactoredGram`), else the
+    gradients themselves in chunks of 2e8 bytes. A Hessian-vector product runs through the samples of nonzero weight.
 
     Args:
         forward: the traced evaluation at theta.
@@ -58,12 +58,13 @@ class ModuleLinearization(Linearization):
     def gram(self) -> Tensor:
         if self._is_explicit:
             return self._jacobian @ self._jacobian.T
-        size, rows = max(1, int(MEMORY / (8 * self.num_parameters))), self.values.numel()
-        if size < rows and self._pass.model.vectorized:
+        rows = self.values.numel()
+        if self._pass.model.vectorized:
             factored = self._pass.model.factored_gram
             numbers = rows * max(factored.num_explicit, rows * factored.num_positions**2)
-            if 8 * numbers <= MEMORY:
+            if numbers <= min(rows * self.num_parameters, MEMORY / 8):
                 return self._factored_gram()
+        size = max(1, int(MEMORY / (8 * self.num_parameters)))
         return self._gram_of_chunks(size if size >= rows else max(1, size // 2))
 
     def _gram_of_chunks(self, size: int) -> Tensor:
