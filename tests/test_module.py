@@ -237,6 +237,24 @@ def test_products_of_extended_rows(case, monkeypatch):
     assert difference <= FINITE_DIFFERENCE * (1.0 + expected.norm())
 
 
+def test_no_samples_and_no_gradient_mode(case):
+    model, theta, X, *_ = case
+    for inputs in (X[:0], X):
+        line = model.linearize(theta, inputs)
+        with torch.no_grad():
+            quiet = model.linearize(theta, inputs)
+            index = torch.arange(0, len(quiet.kinks()), 3)
+            fractional = quiet.with_fractions(index, torch.full((len(index),), 0.5, dtype=torch.float64))
+            ones = torch.ones(len(inputs), dtype=torch.float64)
+            assert torch.equal(quiet.hessian_vector(ones, theta), line.hessian_vector(ones, theta))
+            assert torch.equal(quiet.jacobian(), line.jacobian())
+            assert torch.equal(quiet.kink_changes(theta), line.kink_changes(theta))
+            assert fractional.jacobian().shape == (len(inputs), theta.numel())
+            assert fractional.hessian_vector(ones, theta).shape == theta.shape
+            assert len(fractional.kinks()) == len(inputs) * sum(model.rectifiers.units)
+        assert not quiet.values.requires_grad
+
+
 def test_coefficients_are_the_jumps_of_the_derivative():
     """Across z = 0, grad f jumps by coefficient * grad z: measured on both sides of an exact kink."""
     model = from_module(MODULES["functional"][0](), (4,))

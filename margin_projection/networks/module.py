@@ -30,7 +30,7 @@ from margin_projection.networks.module_checks import (
     vectorizes,
 )
 from margin_projection.networks.module_linearization import ModuleLinearization
-from margin_projection.networks.module_pass import ModulePass
+from margin_projection.networks.module_pass import ModulePass, gradient
 from margin_projection.networks.offender import describe_offender
 from margin_projection.networks.rectifiers import ExactDerivativesMode, RectifierMode, SmoothnessMode
 
@@ -301,5 +301,5 @@ def _flatten_output(module: nn.Module, arguments: Any, output: Tensor) -> Tensor
 
 def _loop_gradient(row: Callable[..., Tensor], theta: Tensor, *arguments: Any) -> Tensor:
     leaf = theta.detach().clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(row(leaf, *arguments), leaf, materialize_grads=True)
-    return gradient
+    with torch.enable_grad():
+        return gradient(row(leaf, *arguments), leaf, None).detach()

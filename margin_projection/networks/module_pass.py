@@ -62,8 +62,8 @@ class ModulePass:
 
     def by_layer(self, numbers: Tensor) -> list[Tensor]:
         """(n, units) per layer, from one number a preactivation."""
-        count = self.X.shape[0]
-        return [part.reshape(count, -1 if count else 0) for part in numbers.split(self.listing.sizes)]
+        parts = zip(numbers.split(self.listing.sizes), self.model.rectifiers.units, strict=True)
+        return [part.reshape(self.X.shape[0], units) for part, units in parts]
 
     @cached_property
     def _probes(self) -> list[Tensor]:
