@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -109,19 +108,16 @@ class LayeredNetwork(Model):
         responses = [z.flatten(1).norm(dim=1) for z in forward.preactivations]
 
         def bound(radius: float) -> Tensor:
-            corners = np.linspace(0.0, 1.0, 33 if len(self.layers) > 1 else 2)
-            cells = [
-                self._change(radius * math.sqrt(high), radius * math.sqrt(1.0 - low), operators, sizes, responses)
-                for low, high in pairwise(corners)
-            ]
-            return torch.stack(cells).amax(0)
+            corners = torch.linspace(0.0, 1.0, 17 if len(self.layers) > 1 else 2, dtype=X.dtype, device=X.device)
+            first, others = radius * corners[1:].sqrt(), radius * (1.0 - corners[:-1]).sqrt()
+            return self._change(first[:, None], others[:, None], operators, sizes, responses).amax(0)
 
         return bound
 
     def _change(
-        self, first: float, others: float, operators: list[float], sizes: list[Tensor], responses: list[Tensor]
+        self, first: Tensor, others: Tensor, operators: list[float], sizes: list[Tensor], responses: list[Tensor]
     ) -> Tensor:
-        """The bound for fixed radii of the first layer and of each other one."""
+        """(cells, n) the bound for fixed radii (cells, 1) of the first layer and of each other one."""
         phi, change = self.activation, torch.zeros_like(sizes[0])
         for index, layer in enumerate(self.layers):
             radius = others if index else first

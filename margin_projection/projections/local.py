@@ -63,14 +63,23 @@ def _rank(problem: ProjectionProblem, run: LocalSolution) -> tuple[int, float]:
 def _initial_point(
     problem: ProjectionProblem, index: int, runs: list[tuple[LocalSolution, Curvature | None]]
 ) -> Tensor:
-    """The start itself, then seeded random displacements of it; never a point where no violated output has a gradient."""
+    """The start, the mirror image of the best point in it, twice the start, then seeded random displacements of it.
+
+    A start where a violated output has no gradient (as 0 has, for degree above 1) is displaced at random.
+    """
     start, model = problem.start, problem.system.model
-    if index == 0 and not _is_degenerate(problem):
-        return start
+    converged = [run.point for run, _ in runs if run.status is Status.LOCAL]
+    nearest = min(converged, key=lambda point: float((point - start).norm()), default=None)
+    if not _is_degenerate(problem):
+        if index == 0:
+            return start
+        if index == 1 and nearest is not None:
+            return start - (nearest - start)
+        if index == 2:
+            return 2.0 * start
     draw = model.initialize(problem.seed + 7919 * (index + 1), "he")
     noise = torch.as_tensor(draw, dtype=start.dtype, device=start.device)
-    reached = [float((run.point - start).norm()) for run, _ in runs if run.status is Status.LOCAL]
-    size = min(reached) if reached else float(noise.norm())
+    size = float((noise if nearest is None else nearest - start).norm())
     return start + _SPREADS[index % len(_SPREADS)] * size * noise / noise.norm()
 
 
@@ -123,14 +132,18 @@ def _convex_kinks(run: LocalSolution) -> int:
 
 
 def _generalized_gradient(problem: ProjectionProblem, run: LocalSolution) -> Tensor | None:
-    """sum_i lambda_i g_i with the slopes at stuck kinks that the multipliers over adjacent pieces imply."""
-    stuck = run.piece.stuck
-    if not stuck.any():
+    """sum_i lambda_i g_i with the slopes that the multipliers over adjacent pieces imply at the kinks on which it lies."""
+    local, piece = run.local, run.piece
+    natural = (local.plain.preactivations() > 0).to(local.fractions.dtype)
+    fractions = local.fractions.clone()
+    touching = (fractions != natural)[piece.kink_index] | piece.stuck
+    fractions[piece.kink_index[touching]] = piece.fractions[touching]
+    index = torch.nonzero(fractions != natural).squeeze(1)
+    if not index.numel():
         return None
     X, signs = problem.system.tensors(run.point.device)[:2]
-    line = problem.system.model.linearize(run.point, X)
-    line = line.with_fractions(run.piece.kink_index[stuck], run.piece.fractions[stuck])
-    return line.adjoint(signs * run.piece.multipliers)
+    line = problem.system.model.linearize(run.point, X).with_fractions(index, fractions[index])
+    return line.adjoint(signs * piece.multipliers)
 
 
 def _distinct_minimizers(problem: ProjectionProblem, runs: list[LocalSolution]) -> tuple[Tensor, ...]:

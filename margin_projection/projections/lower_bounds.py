@@ -9,7 +9,7 @@ from torch import Tensor
 from margin_projection.networks.layered import LayeredNetwork
 from margin_projection.sets.margin_set import ConstraintSystem
 
-_HALVINGS = 60
+_HALVINGS = 30
 
 
 def output_change_lower_bound(system: ConstraintSystem, start: Tensor) -> tuple[float, str]:

@@ -113,7 +113,19 @@ class _Run:
         index, fractions = index[near], fractions[near]
         every = local.fractions.clone()
         every[index] = fractions
+        held = local.with_fractions(every)
+        convex = self._convex(held, index)
+        if not convex.any():
+            return held
+        every[index[convex]] = local.fractions[index[convex]]
         return local.with_fractions(every)
+
+    def _convex(self, local: LocalModel, index: Tensor) -> Tensor:
+        """Which of these kinks have become convex for their constraint, so that nothing holds them at z = 0."""
+        kinks = local.line.kinks().select(index)
+        totals = self.piece.multipliers if self.piece is not None else torch.ones_like(local.signs)
+        push = torch.where(self.is_equality & (totals < 0), -local.signs, local.signs)
+        return push[kinks.samples] * kinks.coefficients >= 0
 
     def is_feasible(self) -> bool:
         return self.violation <= max(1e-6, self.tolerance)
@@ -144,9 +156,15 @@ class _Run:
         newton = newton_step(self.local, self.piece, *self._effort())
         self.counts += Counts(hessian_vectors=newton.hessian_vectors)
         for step in (newton.step, self.piece.step):
-            if self._try(step, smallest):
+            if self._try(self._shortened(step), smallest):
                 return True
         return False
+
+    def _shortened(self, step: Tensor) -> Tensor:
+        """At most the length ||theta|| / r: there a homogeneous f can have changed by a factor e, and models end."""
+        longest = float(self.point.norm()) / self.system.model.degree
+        length = float(step.norm())
+        return step * (longest / length) if length > longest > 0.0 else step
 
     def _rebase(self) -> bool:
         """Linearize again with the slopes that the step itself implies at the kinks on which theta lies."""

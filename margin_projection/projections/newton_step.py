@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from margin_projection.projections.pieces import LocalModel, PieceStep
 
 _MAX_BLOCKS = 6
+_DEPENDENT = 1e-6  # relative Cholesky pivot below which rows count as dependent
 _EARLY = 0.1  # a block beyond this fraction of the correction ends the step instead of extending the face
 _REACH = 3.0  # length of a step along nonpositive curvature, in first-order steps
 
@@ -40,7 +42,7 @@ class Face:
         self.stuck = piece.stuck
         self.table = self._table(local, piece, active)
         gram = self.table @ piece.gram @ self.table.T
-        self._inverse = torch.linalg.pinv(gram, rcond=1e-13, hermitian=True) if len(gram) else gram
+        self._solve = _solver(gram)
         involved = self.weights[:count] != 0
         involved[piece.kinks.samples[self.weights[count:] != 0]] = True
         self.share = float(involved.sum()) / max(1, count)
@@ -66,12 +68,22 @@ class Face:
         """The orthogonal projection of v onto the null space of the active rows."""
         if not len(self.table):
             return vector
-        multipliers = self._inverse @ (self.table @ self.rows.apply(vector))
-        return vector - self.rows.adjoint(self.table.T @ multipliers)
+        return vector - self.rows.adjoint(self.table.T @ self._solve(self.table @ self.rows.apply(vector)))
 
     def restore(self, values: Tensor) -> Tensor:
         """The shortest step that changes the active rows by -values (F,)."""
-        return -self.rows.adjoint(self.table.T @ (self._inverse @ values))
+        return -self.rows.adjoint(self.table.T @ self._solve(values))
+
+
+def _solver(gram: Tensor) -> Callable[[Tensor], Tensor]:
+    """x -> gram^{-1} x for a positive semidefinite matrix; the pseudo-inverse where rows are dependent."""
+    factor, info = torch.linalg.cholesky_ex(gram)
+    if int(info) == 0:
+        pivots = torch.diagonal(factor)
+        if not len(gram) or float((pivots / torch.diagonal(gram).sqrt()).min()) > _DEPENDENT:
+            return lambda values: torch.cholesky_solve(values[:, None], factor)[:, 0]
+    inverse = torch.linalg.pinv(gram, rcond=1e-13, hermitian=True)
+    return lambda values: inverse @ values
 
 
 def newton_step(local: LocalModel, piece: PieceStep, forcing: float, max_products: int) -> NewtonStep:

@@ -12,6 +12,8 @@ from torch import Tensor
 from margin_projection.projections.newton_step import Face
 
 _MAX_STEPS = 30
+_FEWEST = 6
+_ACCURACY = 0.2  # relative residual at which the least Ritz value is good enough for its sign
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def least_curvature(face: Face, num_parameters: int, like: Tensor, seed: int) ->
         values, vectors = eigh_tridiagonal(np.array(diagonal), np.array(beside))
         residual = size * abs(vectors[-1, 0])
         exhausted = size <= 1e-10
-        if exhausted or residual <= 0.02 * max(abs(values[0]), 0.05) and len(diagonal) >= 8:
+        if exhausted or (residual <= _ACCURACY * abs(values[0]) and len(diagonal) >= _FEWEST):
             break
         beside.append(size)
         basis.append(image / size)
