@@ -204,7 +204,7 @@ class _Run:
                 self.move(trial, local)
                 return True
             self.counts += Counts(forwards=1)
-            if length == 1.0 and self._try_corrected(trial, local, before + _SUFFICIENT * slope):
+            if self._try_corrected(trial, local, before + _SUFFICIENT * length * slope):
                 return True
             length *= 0.5
         return False
