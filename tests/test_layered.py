@@ -205,3 +205,17 @@ def test_additive_fractions_are_exact_for_one_hidden_layer():
     v = torch.linspace(-1, 1, model.num_parameters, dtype=torch.float64)
     rows = [each.with_kinks(line.kinks().select(torch.tensor([4, 5]))) for each in (exact, additive)]
     assert torch.allclose(rows[0].apply(v), rows[1].apply(v), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["relu", "squared", "conv"])
+def test_chosen_rows_agree_with_all_rows(name):
+    model, theta, X = instance(name)
+    line = model.linearize(theta, X)
+    kinks = line.kinks()
+    line = line.with_kinks(kinks.select(torch.arange(0, len(kinks), 5)))
+    rows = torch.arange(len(line.values) - 1, -1, -2)
+    v = torch.linspace(-1, 1, model.num_parameters, dtype=torch.float64)
+    assert torch.allclose(line.apply_rows(v, rows), line.apply(v)[rows], atol=TOLERANCE)
+    u = torch.zeros_like(line.values)
+    u[rows] = 1.5
+    assert torch.allclose(line.adjoint(u), u @ line.jacobian(), atol=1e-10)

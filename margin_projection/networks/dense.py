@@ -37,6 +37,9 @@ class DenseLinearization(Linearization):
     def apply(self, vector: Tensor) -> Tensor:
         return self._jacobian @ vector
 
+    def apply_rows(self, vector: Tensor, rows: Tensor) -> Tensor:
+        return self._jacobian[rows] @ vector
+
     def adjoint(self, weights: Tensor) -> Tensor:
         return weights @ self._jacobian
 

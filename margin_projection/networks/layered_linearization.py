@@ -115,14 +115,21 @@ class LayeredLinearization(Linearization):
             total += (product * delta).flatten(1).sum(1)
         return total
 
+    def apply_rows(self, vector: Tensor, rows: Tensor) -> Tensor:
+        samples, position = self._samples[rows].unique(return_inverse=True)
+        total = torch.zeros(rows.numel(), dtype=self.values.dtype, device=self.values.device)
+        for inputs, delta, part in zip(self._pass.inputs, self._deltas, self._split(vector), strict=True):
+            total += ((inputs[samples] @ part.T)[position] * delta[rows]).flatten(1).sum(1)
+        return total
+
     def adjoint(self, weights: Tensor) -> Tensor:
+        rows = torch.nonzero(weights).squeeze(1)
+        samples, position = self._samples[rows].unique(return_inverse=True)
         parts = []
         for inputs, delta in zip(self._pass.inputs, self._deltas, strict=True):
-            weighted = weights[:, None, None] * delta
-            if len(self._kinks):
-                collected = torch.zeros(self._num_outputs, *delta.shape[1:], dtype=delta.dtype, device=delta.device)
-                weighted = collected.index_add_(0, self._samples, weighted)
-            parts.append((weighted.flatten(0, 1).T @ inputs.flatten(0, 1)).flatten())
+            collected = torch.zeros(samples.numel(), *delta.shape[1:], dtype=delta.dtype, device=delta.device)
+            collected.index_add_(0, position, weights[rows, None, None] * delta[rows])
+            parts.append((collected.flatten(0, 1).T @ inputs[samples].flatten(0, 1)).flatten())
         return torch.cat(parts)
 
     def gram(self) -> Tensor:

@@ -62,9 +62,13 @@ class Linearization(ABC):
     def apply(self, vector: Tensor) -> Tensor:
         """J v for ``vector`` (p,): returns (m,)."""
 
+    def apply_rows(self, vector: Tensor, rows: Tensor) -> Tensor:
+        """(J v)[rows] for ``rows`` (r,): cheaper than all rows where the model allows it."""
+        return self.apply(vector)[rows]
+
     @abstractmethod
     def adjoint(self, weights: Tensor) -> Tensor:
-        """J^T u for ``weights`` (m,): returns (p,)."""
+        """J^T u for ``weights`` (m,): returns (p,). Rows of weight zero cost nothing where the model allows it."""
 
     @abstractmethod
     def gram(self) -> Tensor:

@@ -41,6 +41,7 @@ class Face:
         active = self.carried if extra is None else self.carried | extra
         self.stuck = piece.stuck
         self.table = self._table(local, piece, active)
+        self._columns = torch.nonzero((self.table != 0).any(0)).squeeze(1)
         gram = self.table @ piece.gram @ self.table.T
         self._solve = _solver(gram)
         involved = self.weights[:count] != 0
@@ -68,7 +69,8 @@ class Face:
         """The orthogonal projection of v onto the null space of the active rows."""
         if not len(self.table):
             return vector
-        return vector - self.rows.adjoint(self.table.T @ self._solve(self.table @ self.rows.apply(vector)))
+        changes = self.table[:, self._columns] @ self.rows.apply_rows(vector, self._columns)
+        return vector - self.rows.adjoint(self.table.T @ self._solve(changes))
 
     def restore(self, values: Tensor) -> Tensor:
         """The shortest step that changes the active rows by -values (F,)."""
