@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +15,7 @@ from margin_projection.networks.base import Structure
 from margin_projection.projections.problem import ProjectionProblem, Solution
 from margin_projection.projections.quadratic_bound import quadratic_lower_bound
 from margin_projection.projections.result import CertificateKind, Counts, Status
-from margin_projection.projections.secular_equation import EPSILON, RaisedBatch, raise_form, top_eigenspace
+from margin_projection.projections.secular_equation import EPSILON, RaisedForm, raise_form
 
 __all__ = ["SecularBatch", "Spectrum", "project_secular", "quadratic_lower_bound", "secular_batch"]
 
@@ -49,6 +51,26 @@ class Spectrum:
         values = torch.where(values >= values[-1] - blur, values[-1], values)
         values = torch.where(values <= values[0] + blur, values[0], values)
         return Spectrum(torch.where(values.abs() <= blur, 0.0, values), basis, resolution)
+
+    @cached_property
+    def form_values(self) -> np.ndarray:
+        """(p,) the eigenvalues."""
+        return _raw(self.values)
+
+    @cached_property
+    def upward(self) -> RaisedForm:
+        """What raising A needs to know of it."""
+        return RaisedForm.of(self.form_values)
+
+    @cached_property
+    def downward(self) -> RaisedForm:
+        """What raising -A needs to know of it."""
+        return RaisedForm.of(-self.form_values)
+
+    def top(self, raised: bool) -> Tensor:
+        """(p,) bool: the eigenvectors along which the minimizers are free in the hard case."""
+        form = self.upward if raised else self.downward
+        return torch.from_numpy(form.top[:, 0]).to(self.values.device)
 
     def rotate(self, vectors: Tensor) -> Tensor:
         """Coordinates (..., p) in the eigenbasis."""
@@ -92,6 +114,8 @@ def secular_batch(
 ) -> SecularBatch:
     """Project every start onto {theta^T A theta >= bound} (or = bound), globally; see `secular_equation`.
 
+    The result is on the device of the starts; the equation itself is solved on the processor.
+
     Args:
         starts: (B, p).
         spectrum: of A.
@@ -104,53 +128,73 @@ def secular_batch(
     >>> batch.points.tolist(), batch.hard.tolist()  # B.1: (0, +- b^{-1/2})
     ([[0.0, 2.0]], [True])
     """
-    choice = starts.new_ones(starts.shape[0]) if choice is None else choice
-    coordinates = spectrum.rotate(starts)
-    residuals = bound - coordinates.square() @ spectrum.values
+    coordinates = np.ascontiguousarray(_raw(spectrum.rotate(starts)).T)
+    residuals = bound - (spectrum.form_values[:, None] * coordinates**2).sum(0)
     inside = residuals == 0.0 if is_equality else residuals <= 0.0
-    zeros = torch.zeros_like(residuals)
-    columns = [coordinates.clone(), zeros.clone(), zeros.clone(), zeros.bool(), zeros.clone(), zeros.bool()]
-    found = torch.ones_like(inside)
-    for sign in (1.0, -1.0):
-        rows = torch.nonzero((sign * residuals > 0.0) & ~inside).squeeze(1)
-        if rows.numel() == 0:
-            continue
-        if _is_empty(sign * spectrum.values, sign * bound):
-            found[rows] = False
-            continue
-        raised = _raise(spectrum, sign, coordinates[rows], residuals[rows], bound, choice[rows])
-        for column, values in zip(columns, _fields(raised, sign), strict=True):
-            column[rows] = values
-    points = torch.where((inside | ~found)[:, None], starts, spectrum.restore(columns[0]))
-    _, multipliers, lower_bounds, hard, radius, ambiguous = columns
-    grows = residuals > 0.0
-    return SecularBatch(points, multipliers, lower_bounds, inside, hard, radius, ambiguous, grows, found)
+    signs = np.ones(len(starts)) if choice is None else _raw(choice)
+    rows = _Rows(coordinates, residuals, signs)
+    for sign in (1.0, -1.0) if is_equality else (1.0,):
+        rows.raise_outside(spectrum, sign, bound, ~inside & (sign * residuals > 0.0))
+    device = starts.device
+    stays = inside | ~rows.found
+    points = torch.from_numpy(np.ascontiguousarray(rows.points.T)).to(device)
+    points = points if spectrum.basis is None and not stays.any() else _restored(starts, spectrum, points, stays)
+    fields = (rows.multipliers, rows.lower_bounds, inside, rows.hard, rows.radius, rows.ambiguous, residuals > 0.0)
+    return SecularBatch(points, *(torch.from_numpy(each).to(device) for each in (*fields, rows.found)))
 
 
-def _is_empty(values: Tensor, bound: float) -> bool:
+def _raw(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()
+
+
+def _restored(starts: Tensor, spectrum: Spectrum, coordinates: Tensor, stays: np.ndarray) -> Tensor:
+    """The points (B, p) of the coordinates; the starts themselves in the rows that stay."""
+    return torch.where(torch.from_numpy(stays).to(starts.device)[:, None], starts, spectrum.restore(coordinates))
+
+
+class _Rows:
+    """The projections of a batch, filled in for one direction of the constraint after the other; see `SecularBatch`."""
+
+    def __init__(self, starts: np.ndarray, residuals: np.ndarray, choice: np.ndarray) -> None:
+        self.starts, self.residuals, self.choice = starts, residuals, choice
+        count = residuals.size
+        self.points = starts
+        self.multipliers, self.lower_bounds, self.radius = np.zeros(count), np.zeros(count), np.zeros(count)
+        self.hard, self.ambiguous, self.found = np.zeros(count, bool), np.zeros(count, bool), np.ones(count, bool)
+
+    def raise_outside(self, spectrum: Spectrum, sign: float, bound: float, rows: np.ndarray) -> None:
+        """Raise sign * A to sign * bound in the rows (B,) bool."""
+        outside = np.flatnonzero(rows)
+        if outside.size == 0:
+            return
+        if _is_empty(sign * spectrum.form_values, sign * bound):
+            self.found[outside] = False
+            return
+        form = spectrum.upward if sign > 0.0 else spectrum.downward
+        chosen = slice(None) if outside.size == rows.size else outside
+        starts, residuals = _without_noise(spectrum, form, self.starts[:, chosen]), sign * self.residuals[chosen]
+        raised = raise_form(form, starts, residuals, sign * bound, self.choice[chosen])
+        points = raised.points if isinstance(chosen, slice) else self.points.copy()
+        points[:, chosen] = raised.points
+        self.points, self.multipliers[chosen] = points, sign * raised.multipliers
+        for name in ("lower_bounds", "hard", "radius", "ambiguous"):
+            getattr(self, name)[chosen] = getattr(raised, name)
+
+
+def _is_empty(values: np.ndarray, bound: float) -> bool:
     """Whether sum_j a_j t_j^2 = b needs a positive eigenvalue, or a nonzero one, and there is none."""
     if float(values.max()) > 0.0:
         return False
     return bound > 0.0 or not bool(values.any())
 
 
-def _raise(
-    spectrum: Spectrum, sign: float, starts: Tensor, residuals: Tensor, bound: float, choice: Tensor
-) -> RaisedBatch:
-    """`raise_form` of sign * A, with top components that are mere rounding removed."""
-    values = sign * spectrum.values
-    if spectrum.resolution:
-        top = top_eigenspace(values)
-        norms = torch.linalg.vector_norm(torch.where(top, starts, 0.0), dim=1)
-        noise = norms <= spectrum.resolution * torch.linalg.vector_norm(starts, dim=1)
-        starts = torch.where(top & noise[:, None], 0.0, starts)
-    return raise_form(values, starts, sign * residuals, sign * bound, choice)
-
-
-def _fields(raised: RaisedBatch, sign: float) -> tuple[Tensor, ...]:
-    return (
-        raised.points, sign * raised.multipliers, raised.lower_bounds, raised.hard, raised.radius, raised.ambiguous
-    )  # fmt: skip
+def _without_noise(spectrum: Spectrum, form: RaisedForm, starts: np.ndarray) -> np.ndarray:
+    """Starts (p, B) with top components that are mere rounding removed."""
+    if not spectrum.resolution:
+        return starts
+    norms = np.linalg.norm(starts[form.top[:, 0]], axis=0)
+    noise = norms <= spectrum.resolution * np.linalg.norm(starts, axis=0)
+    return np.where(form.top & noise, 0.0, starts)
 
 
 def project_secular(problem: ProjectionProblem) -> Solution:
@@ -207,7 +251,7 @@ def _is_complete(spectrum: Spectrum, start: Tensor, batch: SecularBatch) -> bool
         return False
     if bool(batch.inside[0]):
         return True
-    top = top_eigenspace(spectrum.values if bool(batch.raised[0]) else -spectrum.values)
+    top = spectrum.top(bool(batch.raised[0]))
     component = torch.where(top, spectrum.rotate(start), 0.0)
     if not bool(batch.hard[0]):
         return True
@@ -221,7 +265,7 @@ def _all_minimizers(
     evidence: dict[str, Any] = {"hard_case": bool(batch.hard[0]), "multiplier": float(batch.multipliers[0])}
     if not bool(batch.hard[0]):
         return (batch.points[0],), evidence
-    top = top_eigenspace(spectrum.values if bool(batch.raised[0]) else -spectrum.values)
+    top = spectrum.top(bool(batch.raised[0]))
     identity = torch.eye(start.numel(), dtype=start.dtype, device=start.device)
     basis = spectrum.restore(identity[top])
     center = spectrum.restore(torch.where(top, 0.0, spectrum.rotate(batch.points[0])))

@@ -22,20 +22,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
 EPSILON = 2.0**-52
 _NEGLIGIBLE = 1e-150
+_HUGE = np.finfo(np.float64).max
+_LAST_STEP = 1e-9
 _MAX_ITERATIONS = 200
 
 
 @dataclass(frozen=True)
 class RaisedBatch:
-    """Minimizers over {sum_j a_j t_j^2 >= b} of starts (B, p) that lie outside, in the eigenbasis.
+    """Minimizers over {sum_j a_j t_j^2 >= b} of starts (p, B) that lie outside, in the eigenbasis.
 
     Attributes:
-        points: (B, p).
+        points: (p, B).
         multipliers: (B,) l / 2, so that point - start = multiplier * grad; infinite where no multiplier exists.
         lower_bounds: (B,) on the distance, from weak duality, rounding subtracted.
         hard: (B,) whether the start has no component in the top eigenspace and the minimizer has one: not unique.
@@ -43,227 +44,285 @@ class RaisedBatch:
         ambiguous: (B,) whether rounding decides if the radius is 0.
     """
 
-    points: Tensor
-    multipliers: Tensor
-    lower_bounds: Tensor
-    hard: Tensor
-    radius: Tensor
-    ambiguous: Tensor
+    points: np.ndarray
+    multipliers: np.ndarray
+    lower_bounds: np.ndarray
+    hard: np.ndarray
+    radius: np.ndarray
+    ambiguous: np.ndarray
+
+
+@dataclass(frozen=True)
+class RaisedForm:
+    """Eigenvalues a to be raised, in units of S: ratios r, gaps g and what else depends on them alone.
+
+    Attributes:
+        values: (p,) a.
+        unit: S (1 where all eigenvalues are 0).
+        shift: k.
+        ratios, gaps: (p, 1).
+        top: (p, 1) bool, see `top_eigenspace`.
+    """
+
+    values: np.ndarray
+    unit: float
+    shift: float
+    ratios: np.ndarray
+    gaps: np.ndarray
+    top: np.ndarray
+
+    @staticmethod
+    def of(values: np.ndarray) -> RaisedForm:
+        """Of eigenvalues (p,)."""
+        largest = float(values.max())
+        shift = 1.0 if largest > 0.0 else 0.0
+        unit = float(np.abs(values).max() if shift == 0.0 else largest) or 1.0
+        top = top_eigenspace(values)
+        gaps = np.where(top, 0.0, (largest * shift - values) / unit)
+        return RaisedForm(values, unit, shift, (values / unit)[:, None], gaps[:, None], top[:, None])
 
 
 @dataclass(frozen=True)
 class _Scaled:
-    """The scaled equation: starts (B, p), ratios r (p,), gaps g (p,), shift k, targets b and residuals R (B,)."""
+    """The scaled equation: starts (p, B), their squares, targets b and residuals R (B,)."""
 
-    starts: Tensor
-    ratios: Tensor
-    gaps: Tensor
-    shift: float
-    targets: Tensor
-    residuals: Tensor
-    top: Tensor
+    form: RaisedForm
+    starts: np.ndarray
+    squares: np.ndarray
+    targets: np.ndarray
+    residuals: np.ndarray
+
+    def without_top(self, rows: np.ndarray) -> _Scaled:
+        """The same with the top components of the rows (B,) removed."""
+        starts = np.where(self.form.top & rows, 0.0, self.starts)
+        return _Scaled(self.form, starts, starts * starts, self.targets, self.residuals)
 
 
-def top_eigenspace(values: Tensor) -> Tensor:
+def top_eigenspace(values: np.ndarray) -> np.ndarray:
     """(p,) bool: the coordinates of the largest eigenvalue where it is positive, else none."""
     return (values == values.max()) & (values > 0.0)
 
 
-def raise_form(values: Tensor, starts: Tensor, residuals: Tensor, bound: float, choice: Tensor) -> RaisedBatch:
+def raise_form(
+    form: RaisedForm, starts: np.ndarray, residuals: np.ndarray, bound: float, choice: np.ndarray
+) -> RaisedBatch:
     """Solve for starts with sum_j a_j start_j^2 = b - residual < b; the set must be nonempty.
 
     Args:
-        values: (p,) eigenvalues a.
-        starts: (B, p) in the eigenbasis.
+        form: of the eigenvalues a.
+        starts: (p, B) in the eigenbasis.
         residuals: (B,) b - sum_j a_j start_j^2 > 0.
         bound: b; at most 0 where no eigenvalue is positive.
         choice: (B,) signs of the free component in the hard case.
     """
-    largest = float(values.max())
-    shift = 1.0 if largest > 0.0 else 0.0
-    unit = largest if shift else float(-values.min())
-    extent = (abs(bound) / unit) ** 0.5
-    scale = starts.abs().amax(1).clamp_min(extent)
-    ratios = values / unit
-    top = top_eigenspace(values)
-    gaps = torch.where(top, 0.0, (largest * shift - values) / unit)
-    scaled = _Scaled(
-        starts / scale[:, None], ratios, gaps, shift, (bound / unit) / scale**2, (residuals / unit) / scale**2, top
-    )
-    w, small = _solve(scaled)
-    if shift:
-        points, radius, ambiguous = _free_component(scaled, w, small, _direction(starts, top, choice))
-    else:
-        points, radius = _move(scaled, w, scaled.starts), torch.zeros_like(w)
-        ambiguous = torch.zeros_like(small)
-    exact = ~((starts != 0.0) & top).any(1)
-    return RaisedBatch(
-        points * scale[:, None],
-        0.5 / (unit * (shift + w)),
-        _lower_bounds(scaled, w, points) * scale,
-        small & exact & (radius > 0.0),
-        radius * scale,
-        ambiguous,
-    )
+    with np.errstate(all="ignore"):  # 0 / 0 and 1 / 0 are limits, dealt with where they arise
+        return _raise_form(form, starts, residuals, bound, choice)
 
 
-def _solve(scaled: _Scaled) -> tuple[Tensor, Tensor]:
-    """The root w (B,), and where it is 0 up to 1e-150 because the top component of the start is."""
-    tops = torch.where(scaled.top, scaled.starts, 0.0)
-    norms = _norm(tops)
+def _raise_form(
+    form: RaisedForm, starts: np.ndarray, residuals: np.ndarray, bound: float, choice: np.ndarray
+) -> RaisedBatch:
+    unit = form.unit
+    scale = np.maximum(np.abs(starts).max(0), (abs(bound) / unit) ** 0.5)
+    scaled_starts, area = starts / scale, scale**2
+    scaled = _Scaled(form, scaled_starts, scaled_starts**2, (bound / unit) / area, (residuals / unit) / area)
+    w, small, points = _solve(scaled)
+    radius, hard, ambiguous = np.zeros_like(w), np.zeros_like(small), np.zeros_like(small)
+    if form.shift and small.any():
+        filled, radius, ambiguous = _free_component(scaled, _direction(starts, form.top[:, 0], choice))
+        points, radius, ambiguous = np.where(small, filled, points), np.where(small, radius, 0.0), small & ambiguous
+        hard = small & ~((starts != 0.0) & form.top).any(0) & (radius > 0.0)
+    multipliers, bounds = 0.5 / (unit * (form.shift + w)), _lower_bounds(scaled, w, points) * scale
+    return RaisedBatch(points * scale, multipliers, bounds, hard, radius * scale, ambiguous)
+
+
+def _solve(scaled: _Scaled) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The root w (B,), where it is 0 up to 1e-150 because the top component of the start is, and the points (p, B)."""
+    form = scaled.form
+    norms = _norm(scaled.starts[form.top[:, 0]])
     tiny = norms < _NEGLIGIBLE
-    rest = torch.where(scaled.top & tiny[:, None], 0.0, scaled.starts)
-    small = tiny & _is_reached(scaled, rest) if scaled.shift else scaled.targets >= 0.0
-    low, high, offset = (
-        torch.where(small, 1.0, each) for each in _bracket(scaled, rest, torch.where(tiny, 0.0, norms))
-    )
-    bracket = (low, high, offset)
-    w = _newton(scaled, rest, bracket, _middle(*bracket), torch.zeros_like(small), small)
-    direct = _is_direct(scaled, rest, _move(scaled, w, rest)) & ~small
-    if bool(direct.any()):
-        w = _newton(scaled, rest, bracket, w, direct, ~direct)
-    return torch.where(small, 0.0, w), small
+    rest, small = scaled, np.zeros_like(tiny)
+    if not form.shift:
+        small = scaled.targets >= 0.0
+    elif tiny.any():
+        rest = scaled.without_top(tiny)
+        small, norms = tiny & _is_reached(rest), np.where(tiny, 0.0, norms)
+    bracket = _bracket(rest, norms)
+    if small.any():
+        bracket = tuple(np.where(small, 1.0, each) for each in bracket)
+    start = _middle(*bracket)
+    w = _newton(rest, bracket, start, np.zeros_like(small), small)
+    points = _move(rest, w)
+    direct = _is_direct(rest, points) & ~small
+    if direct.any():
+        w = _newton(rest, bracket, w, direct, ~direct)
+        points = _move(rest, w)
+    if not small.any() and rest is scaled:
+        return w, small, points
+    w = np.where(small, 0.0, w)
+    return w, small, _move(scaled, w)
 
 
-def _is_reached(scaled: _Scaled, rest: Tensor) -> Tensor:
+def _is_reached(rest: _Scaled) -> np.ndarray:
     """(B,) whether w -> 0 leaves the form at or below its target, so that the top component fills the difference."""
-    moved = torch.where(scaled.gaps > 0.0, rest / torch.where(scaled.gaps > 0.0, scaled.gaps, 1.0), 0.0)
-    increase = _increase(scaled, rest, torch.zeros_like(scaled.targets))[0]
-    form = (scaled.ratios * moved.square()).sum(1)
-    return torch.where(_is_direct(scaled, rest, moved), form <= scaled.targets, increase <= scaled.residuals)
+    form = rest.form
+    moved = np.where(form.gaps > 0.0, rest.starts / np.where(form.gaps > 0.0, form.gaps, 1.0), 0.0)
+    increase = _increase(rest, form.ratios * rest.squares, np.zeros_like(rest.targets))[0]
+    reached = (form.ratios * moved**2).sum(0) <= rest.targets
+    return np.where(_is_direct(rest, moved), reached, increase <= rest.residuals)
 
 
-def _norm(vectors: Tensor) -> Tensor:
-    """Row norms that do not underflow."""
-    size = vectors.abs().amax(1)
-    return size * torch.linalg.vector_norm(vectors / torch.where(size > 0.0, size, 1.0)[:, None], dim=1)
+def _norm(vectors: np.ndarray) -> np.ndarray:
+    """Norms (B,) of columns that do not underflow."""
+    size = np.abs(vectors).max(0, initial=0.0)
+    if len(vectors) <= 1:
+        return size
+    return size * np.sqrt(((vectors / np.where(size > 0.0, size, 1.0)) ** 2).sum(0))
 
 
-def _increase(scaled: _Scaled, starts: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """sum_j r_j start_j^2 q_j (2 + q_j) and its derivative in w, (B,) each; terms 0 / 0 count as 0."""
-    inverse = 1.0 / (scaled.gaps + w[:, None])
-    q = torch.where(torch.isfinite(inverse), scaled.ratios * inverse, 0.0)
-    term = scaled.ratios * starts.square() * q
-    finite = torch.where(torch.isfinite(inverse), inverse, 0.0)
-    return (term * (2.0 + q)).sum(1), -2.0 * (term * (1.0 + q) * finite).sum(1)
+def _increase(scaled: _Scaled, weighted: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """sum_j r_j start_j^2 q_j (2 + q_j) and its derivative in w, (B,) each, ``weighted`` = r_j start_j^2.
+
+    Where w = g_j = 0 the start is 0, and so is the term.
+    """
+    inverse = np.minimum(1.0 / (scaled.form.gaps + w), _HUGE)
+    q = scaled.form.ratios * inverse
+    term = weighted * q
+    whole = term + term * q
+    value = (whole + term).sum(0)
+    np.multiply(whole, inverse, out=whole)
+    return value, -2.0 * whole.sum(0)
 
 
-def _bracket(scaled: _Scaled, starts: Tensor, norms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _bracket(scaled: _Scaled, norms: np.ndarray) -> tuple[np.ndarray, ...]:
     """low < w < high and the offset in whose sum with w the root is to be relatively accurate."""
-    targets, residuals = scaled.targets, scaled.residuals
-    squares = starts.square()
-    if not scaled.shift:
-        mass = (scaled.ratios.clamp_max(0.0).abs() * squares).sum(1)
-        size = targets.abs()
-        support = torch.where(scaled.ratios < 0.0, squares, 0.0).sum(1)
-        high = size * ((mass / size).sqrt() + 1.0) / residuals
-        return 2.0 * size / support, 2.0 * high, torch.zeros_like(targets)
-    linear = (scaled.ratios.square() * squares).sum(1)
-    cubic = (scaled.ratios.clamp_min(0.0) ** 3 * squares).sum(1)
-    high = 2.0 * (linear + (linear.square() + residuals * cubic).sqrt()) / residuals
-    low = 0.5 * norms * (norms + (norms.square() + residuals).sqrt()) / residuals
-    nearest = torch.where(starts != 0.0, scaled.gaps, torch.inf).amin(1).clamp_max(1.0)
-    return low, high, torch.where(norms > 0.0, 0.0, nearest)
+    targets, residuals, squares, ratios = scaled.targets, scaled.residuals, scaled.squares, scaled.form.ratios
+    if not scaled.form.shift:
+        mass = (np.abs(np.minimum(ratios, 0.0)) * squares).sum(0)
+        size = np.abs(targets)
+        support = np.where(ratios < 0.0, squares, 0.0).sum(0)
+        high = size * (np.sqrt(mass / size) + 1.0) / residuals
+        return 2.0 * size / support, 2.0 * high, np.zeros_like(targets)
+    linear = (ratios**2 * squares).sum(0)
+    cubic = (np.maximum(ratios, 0.0) ** 3 * squares).sum(0)
+    high = 2.0 * (linear + np.sqrt(linear**2 + residuals * cubic)) / residuals
+    low = 0.5 * norms * (norms + np.sqrt(norms**2 + residuals)) / residuals
+    offset = np.zeros_like(norms)
+    if not norms.all():
+        nearest = np.where(scaled.starts != 0.0, scaled.form.gaps, np.inf).min(0)
+        offset = np.where(norms > 0.0, 0.0, np.minimum(nearest, 1.0))
+    return low, high, offset
 
 
 def _newton(
-    scaled: _Scaled, starts: Tensor, bracket: tuple[Tensor, Tensor, Tensor], w: Tensor, direct: Tensor, done: Tensor
-) -> Tensor:
-    """Newton's method for `_mismatch` = 0 in log(w + offset), kept inside the bracket; rows ``done`` keep their w."""
+    scaled: _Scaled, bracket: tuple[np.ndarray, ...], w: np.ndarray, direct: np.ndarray, done: np.ndarray
+) -> np.ndarray:
+    """Newton's method for `_mismatch` = 0 in log(w + offset), kept inside the bracket; rows ``done`` keep their w.
+
+    The mismatch of the increase has a second derivative of the size of the first: after a step of relative size s, an
+    error of a few s^2 is left, so that the first step below 1e-9 is the last one that is needed.
+    """
     low, high, offset = bracket
+    weighted, some_direct = scaled.form.ratios * scaled.squares, bool(direct.any())
     for _ in range(_MAX_ITERATIONS):
-        mismatch, slope = _mismatch(scaled, starts, w, direct)
-        low, high = torch.where(mismatch >= 0.0, w, low), torch.where(mismatch <= 0.0, w, high)
-        following = w + (w + offset) * torch.expm1(-mismatch / (slope * (w + offset)))
+        mismatch, slope = _mismatch(scaled, weighted, w, direct if some_direct else None)
+        low, high = np.where(mismatch >= 0.0, w, low), np.where(mismatch <= 0.0, w, high)
+        size = w + offset
+        following = w + size * np.expm1(-mismatch / (slope * size))
         inside = (following >= low) & (following <= high)
-        following = torch.where(inside, following, _middle(low, high, offset))
-        tolerance = 4.0 * EPSILON * (w + offset)
-        finished = (mismatch.abs() <= 4.0 * EPSILON) | ((following - w).abs() <= tolerance) | (high - low <= tolerance)
-        w = torch.where(done, w, following)
+        if not inside.all():
+            following = np.where(inside, following, _middle(low, high, offset))
+        short = np.abs(following - w) <= (4.0 * EPSILON if some_direct else _LAST_STEP) * size
+        finished = (short & inside) | (np.abs(mismatch) <= 4.0 * EPSILON) | (high - low <= 4.0 * EPSILON * size)
+        w = np.where(done, w, following)
         done = done | finished
-        if bool(done.all()):
+        if done.all():
             break
     return w
 
 
-def _mismatch(scaled: _Scaled, starts: Tensor, w: Tensor, direct: Tensor) -> tuple[Tensor, Tensor]:
+def _mismatch(
+    scaled: _Scaled, weighted: np.ndarray, w: np.ndarray, direct: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """A decreasing function of w that is 0 at the root, and its derivative, (B,) each; see `_is_direct`."""
-    value, slope = _increase(scaled, starts, w)
-    mismatch, derivative = torch.log(value / scaled.residuals), slope / value
-    if not bool(direct.any()):
+    value, slope = _increase(scaled, weighted, w)
+    mismatch, derivative = np.log(value / scaled.residuals), slope / value
+    if direct is None:
         return mismatch, derivative
-    terms = scaled.ratios * _move(scaled, w, starts).square()
-    rates = -2.0 * terms * scaled.ratios / ((scaled.shift + w[:, None]) * (scaled.gaps + w[:, None]))
-    up, down = terms.clamp_min(0.0).sum(1) - scaled.targets.clamp_max(0.0), scaled.targets - terms.clamp_max(0.0).sum(1)
-    down = torch.where(scaled.targets > 0.0, down, down - scaled.targets)
-    rising = torch.where(terms > 0.0, rates, 0.0).sum(1) / up - torch.where(terms < 0.0, -rates, 0.0).sum(1) / down
-    return torch.where(direct, torch.log(up / down), mismatch), torch.where(direct, rising, derivative)
+    ratios, targets = scaled.form.ratios, scaled.targets
+    terms = ratios * _move(scaled, w) ** 2
+    rates = -2.0 * terms * ratios / ((scaled.form.shift + w) * (scaled.form.gaps + w))
+    up, down = np.maximum(terms, 0.0).sum(0) - np.minimum(targets, 0.0), targets - np.minimum(terms, 0.0).sum(0)
+    down = np.where(targets > 0.0, down, down - targets)
+    rising = np.where(terms > 0.0, rates, 0.0).sum(0) / up - np.where(terms < 0.0, -rates, 0.0).sum(0) / down
+    return np.where(direct, np.log(up / down), mismatch), np.where(direct, rising, derivative)
 
 
-def _is_direct(scaled: _Scaled, starts: Tensor, points: Tensor) -> Tensor:
+def _is_direct(scaled: _Scaled, points: np.ndarray) -> np.ndarray:
     """(B,) whether the constraint is better solved as it stands than through the increase over the start's form.
 
     The increase is free of cancellation, but its target, the residual, carries the rounding error of the start's form:
     harmless unless the form has much smaller terms at the point.
     """
-    before, after = ((scaled.ratios.abs() * each.square()).sum(1) for each in (starts, points))
-    return after + scaled.targets.abs() < 0.5 * before
+    sizes = np.abs(scaled.form.ratios)
+    after, before = (sizes * points**2).sum(0), (sizes * scaled.squares).sum(0)
+    return after + np.abs(scaled.targets) < 0.5 * before
 
 
-def _middle(low: Tensor, high: Tensor, offset: Tensor) -> Tensor:
+def _middle(low: np.ndarray, high: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """The point of the bracket whose sum with the offset is the geometric mean of the ends'."""
-    middle = torch.sqrt(low + offset) * torch.sqrt(high + offset) - offset
-    return torch.minimum(torch.maximum(middle, low), high)
+    middle = np.sqrt(low + offset) * np.sqrt(high + offset) - offset
+    return np.minimum(np.maximum(middle, low), high)
 
 
-def _move(scaled: _Scaled, w: Tensor, starts: Tensor) -> Tensor:
+def _move(scaled: _Scaled, w: np.ndarray) -> np.ndarray:
     """start_j (k + w) / (g_j + w), 0 where start_j is; the limit start_j where r_j = 0 and w = 0."""
-    factor = (scaled.shift + w[:, None]) / (scaled.gaps + w[:, None])
-    factor = torch.where((scaled.ratios == 0.0) & ~torch.isfinite(factor), 1.0, factor)
-    return torch.where(starts == 0.0, 0.0, starts * factor)
+    form, starts = scaled.form, scaled.starts
+    factor = (form.shift + w) / (form.gaps + w)
+    if np.isfinite(factor).all():
+        return starts * factor
+    factor = np.where((form.ratios == 0.0) & ~np.isfinite(factor), 1.0, factor)
+    return np.where(starts == 0.0, 0.0, starts * factor)
 
 
-def _free_component(scaled: _Scaled, w: Tensor, small: Tensor, direction: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Points (B, p) with the top component of rows with w = 0 filled in; its norm; whether rounding decides it."""
-    rest = torch.where(scaled.top, 0.0, scaled.starts)
-    moved = torch.where(small[:, None], rest / torch.where(scaled.top, 1.0, scaled.gaps), 0.0)
-    contributions = scaled.ratios * moved.square()
-    square = scaled.targets - contributions.sum(1)
-    size = scaled.targets.abs() + contributions.abs().sum(1)
-    radius = torch.where(small, square.clamp_min(0.0).sqrt(), 0.0)
-    ambiguous = small & (square.abs() <= 64.0 * scaled.ratios.numel() * EPSILON * size)
-    points = torch.where(
-        small[:, None], moved + radius[:, None] * direction, _move(scaled, torch.where(small, 1.0, w), scaled.starts)
-    )
-    return points, radius, ambiguous
+def _free_component(scaled: _Scaled, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points (p, B) for w = 0, the top component filled in; its norm; whether rounding decides it."""
+    form = scaled.form
+    moved = np.where(form.top, 0.0, scaled.starts) / np.where(form.top, 1.0, form.gaps)
+    contributions = form.ratios * moved**2
+    square = scaled.targets - contributions.sum(0)
+    size = np.abs(scaled.targets) + np.abs(contributions).sum(0)
+    radius = np.sqrt(np.maximum(square, 0.0))
+    return moved + radius * direction, radius, np.abs(square) <= 64.0 * len(moved) * EPSILON * size
 
 
-def _direction(starts: Tensor, top: Tensor, choice: Tensor) -> Tensor:
-    """(B, p) unit vectors along the top component of the start, however small.
+def _direction(starts: np.ndarray, top: np.ndarray, choice: np.ndarray) -> np.ndarray:
+    """(p, B) unit vectors along the top component of the start, however small.
 
     Along +- the first top axis where it is 0.
     """
-    tops = torch.where(top, starts, 0.0)
-    size = tops.abs().amax(1, keepdim=True)
-    first = torch.nn.functional.one_hot(top.to(torch.int8).argmax(), top.numel()).to(tops)
-    direction = tops / torch.where(size > 0.0, size, 1.0)
-    direction = direction / torch.linalg.vector_norm(direction, dim=1, keepdim=True).clamp_min(1.0)
-    return torch.where(size > 0.0, direction, choice[:, None] * first)
+    tops = np.where(top[:, None], starts, 0.0)
+    size = np.abs(tops).max(0)
+    first = np.arange(top.size) == top.argmax()
+    direction = tops / np.where(size > 0.0, size, 1.0)
+    direction = direction / np.maximum(np.sqrt((direction**2).sum(0)), 1.0)
+    return np.where(size > 0.0, direction, choice * first[:, None])
 
 
-def _lower_bounds(scaled: _Scaled, w: Tensor, points: Tensor) -> Tensor:
+def _lower_bounds(scaled: _Scaled, w: np.ndarray, points: np.ndarray) -> np.ndarray:
     """sqrt of the dual value (R - sum_j r_j start_j^2 q_j) / (k + w), its rounding error subtracted; see the module.
 
     Where no multiplier exists (k = w = 0: b = 0 and no positive eigenvalue), every feasible point vanishes where a_j <
     0, and the bound is the norm of the start there.
     """
-    inverse = 1.0 / (scaled.gaps + w[:, None])
-    finite = torch.where(torch.isfinite(inverse) & (scaled.starts.abs() > _NEGLIGIBLE), inverse, 0.0)
-    squares = scaled.starts.square()
-    pulled = (scaled.ratios.square() * squares * finite).sum(1)
-    size = scaled.targets.abs() + (scaled.ratios.abs() * squares).sum(1) + pulled
-    rounding = (2.0 * scaled.ratios.numel() + 16.0) * EPSILON * size
-    value = (scaled.residuals - pulled - rounding) / (scaled.shift + w)
-    forced = (points - scaled.starts).square().sum(1) * (1.0 - rounding)
-    value = torch.where(scaled.shift + w > 0.0, value, forced)
-    return value.clamp_min(0.0).sqrt()
+    form, squares = scaled.form, scaled.squares
+    inverse = 1.0 / (form.gaps + w)
+    if not w.all():
+        inverse = np.where(np.isfinite(inverse) & (np.abs(scaled.starts) > _NEGLIGIBLE), inverse, 0.0)
+    pulled = (form.ratios**2 * squares * inverse).sum(0)
+    size = np.abs(scaled.targets) + (np.abs(form.ratios) * squares).sum(0) + pulled
+    rounding = (2.0 * form.ratios.size + 16.0) * EPSILON * size
+    value = (scaled.residuals - pulled - rounding) / (form.shift + w)
+    forced = ((points - scaled.starts) ** 2).sum(0) * (1.0 - rounding)
+    value = np.where(form.shift + w > 0.0, value, forced)
+    return np.sqrt(np.maximum(value, 0.0))

@@ -7,7 +7,7 @@ import numpy as np
 _EXTENDED = np.longdouble
 _EXTENDED_EPSILON = float(np.finfo(_EXTENDED).eps)
 _EPSILON = float(np.finfo(np.float64).eps)
-_SLACK = 16.0 * _EXTENDED_EPSILON  # keeps the curvature positive after rounding
+_SLACK = 16.0 * _EPSILON  # keeps the curvature 1 - w q positive after rounding
 
 
 def diagonal_lower_bounds(
@@ -15,8 +15,8 @@ def diagonal_lower_bounds(
 ) -> np.ndarray:
     """Numbers no larger than the distances from ``starts`` to {theta : <q, theta^2> >= b, or = b}.
 
-    The weak duality of `quadratic_lower_bound`, in extended precision, rounding errors bounded and subtracted; nothing
-    but the multipliers is taken from a solver, and wrong ones give a weaker bound, never a wrong one.
+    The weak duality of `quadratic_lower_bound`, rounding errors bounded and subtracted; nothing but the multipliers is
+    taken from a solver, and wrong ones give a weaker bound, never a wrong one.
 
     Args:
         starts: (R, p).
@@ -31,20 +31,32 @@ def diagonal_lower_bounds(
     >>> diagonal_lower_bounds(np.zeros((1, 1)), np.array([4.0]), 1.0, False, np.array([0.125])).round(12).tolist()
     [0.5]
     """
-    weights = 2.0 * multipliers.astype(_EXTENDED)[:, None]
-    weights = weights if is_equality else np.maximum(weights, 0.0)
-    squares, q = starts.astype(_EXTENDED) ** 2, form.astype(_EXTENDED)
-    upper = weights * q + _SLACK * (1.0 + np.abs(weights * q))
-    weights = weights / np.maximum(1.0, upper.max(1, keepdims=True))
-    spread = 4.0 * _EXTENDED_EPSILON * np.abs(weights * q)
-    curvature = 1.0 - weights * q - spread - 4.0 * _EXTENDED_EPSILON
-    pulled = (np.abs(weights * q) + spread) ** 2 * squares
-    loss = np.where(pulled > 0.0, np.inf, 0.0)
-    np.divide(pulled, curvature, out=loss, where=(pulled > 0.0) & (curvature > 0.0))
-    loss = loss.sum(1)
-    residuals, sizes = bound - squares @ q, abs(bound) + squares @ np.abs(q)
-    rounding = (starts.shape[1] + 16.0) * _EXTENDED_EPSILON * (np.abs(weights[:, 0]) * sizes + loss)
-    return _root(weights[:, 0] * residuals - loss - rounding)
+    weights = 2.0 * multipliers
+    if not is_equality:
+        return _root(_squared_bounds(starts, form, bound, np.maximum(weights, 0.0)))
+    raised = _squared_bounds(starts, form, bound, np.maximum(weights, 0.0))
+    return _root(np.where(weights < 0.0, _squared_bounds(starts, -form, -bound, np.maximum(-weights, 0.0)), raised))
+
+
+def _squared_bounds(starts: np.ndarray, form: np.ndarray, bound: float, weights: np.ndarray) -> np.ndarray:
+    """(R,) bounds on squared distances to {<q, theta^2> >= b} from weights (R,) >= 0.
+
+    ||theta - start||^2 >= w (b - <q, start^2>) - sum_j w^2 q_j^2 start_j^2 / (1 - w q_j) as long as w max q < 1. The
+    residual, where terms cancel, is taken in extended precision; the loss is a sum of nonnegative terms.
+    """
+    q, largest, rounding = form[:, None], max(form.max(initial=0.0), 0.0), form.size + 16.0
+    w = weights / np.maximum(1.0, (1.0 + _SLACK) * largest * weights + _SLACK)
+    terms = starts.T.astype(_EXTENDED, order="C")
+    terms *= terms
+    terms *= q.astype(_EXTENDED)
+    above, below = terms[form > 0.0].sum(0), -terms[form < 0.0].sum(0)
+    residuals = bound - above + below
+    blur = (rounding * _EXTENDED_EPSILON) * (abs(bound) + above + below)
+    curvature = (1.0 - 4.0 * _EPSILON) - w * (q + 4.0 * _EPSILON * np.abs(q))
+    with np.errstate(divide="ignore", invalid="ignore"):  # a loss that is no number proves nothing, in `_root`
+        loss = (q * terms.astype(np.float64) / np.maximum(curvature, 0.0)).sum(0) * w * w
+    gain, loss = w * (residuals - blur).astype(np.float64), loss * (1.0 + 2.0 * rounding * _EPSILON)
+    return gain - loss - 8.0 * _EPSILON * (np.abs(gain) + loss)
 
 
 def halfspace_lower_bounds(starts: np.ndarray, normal: np.ndarray, bound: float, is_equality: bool) -> np.ndarray:

@@ -39,8 +39,15 @@ def measure_points(points: Tensor, projector: Projector, joint: ConstraintSystem
     bounds = np.stack([column[1] for column in columns], 1) if columns else unknown.copy()
     missing = np.full(len(points), np.nan)
     joint_distances, joint_bounds = _distances(points, projector, -1) if level == "all" else (missing, missing.copy())
-    forgetting = joint.forgetting(points).detach().cpu().numpy()
-    return Measured(distances, bounds, forgetting, joint_distances, joint_bounds)
+    return Measured(distances, bounds, _forgetting(points, joint), joint_distances, joint_bounds)
+
+
+def _forgetting(points: Tensor, joint: ConstraintSystem) -> np.ndarray:
+    """(R, M) the system's `forgetting` of points that need no checks."""
+    violations = joint.violation_values(joint.constraint_values(points)).detach().cpu().numpy()
+    last = np.cumsum([task.num_samples for task in joint.tasks])
+    worst = np.maximum.reduceat(violations, np.r_[0, last[:-1]], axis=1)
+    return np.where([task.kind == "regression" for task in joint.tasks], worst**2, worst)
 
 
 def _distances(points: Tensor, projector: Projector, index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,7 +13,6 @@ from torch import Tensor
 from margin_projection.networks.base import Structure
 from margin_projection.projections.quadratic_bound import quadratic_lower_bound
 from margin_projection.projections.secular import SecularBatch, Spectrum, secular_batch
-from margin_projection.projections.secular_equation import top_eigenspace
 from margin_projection.sets.margin_set import ConstraintSystem
 from margin_projection.trajectories.batch_bounds import diagonal_lower_bounds, halfspace_lower_bounds
 
@@ -87,19 +87,19 @@ class OneConstraint:
             complete, alternatives = np.full(len(starts), True), {}
         else:
             batch = secular_batch(starts, self.spectrum, self.bound, self.is_equality)
-            points, multipliers = batch.points, torch.where(batch.found, batch.multipliers, torch.inf)
-            lower_bounds = self._quadratic_lower_bounds(_raw(starts), _raw(multipliers))
+            points, multipliers = batch.points, np.where(_raw(batch.found), _raw(batch.multipliers), np.inf)
+            lower_bounds = self._quadratic_lower_bounds(_raw(starts), multipliers)
             complete, alternatives = _raw(self._is_complete(starts, batch)), self._alternatives(starts, batch)
-        distances = _raw(torch.linalg.vector_norm(points - starts, dim=1))
-        accepted = self._is_certified(starts, points, _raw(multipliers), distances, lower_bounds, tolerance)
-        return Draft(points, _raw(multipliers), distances, lower_bounds, accepted, complete, alternatives)
+        distances = _row_norms(_raw(points) - _raw(starts))
+        accepted = np.isfinite(multipliers) & self._is_certified(starts, points, distances, lower_bounds, tolerance)
+        return Draft(points, multipliers, distances, lower_bounds, accepted, complete, alternatives)
 
-    def _onto_halfspace(self, starts: Tensor) -> tuple[Tensor, Tensor]:
+    def _onto_halfspace(self, starts: Tensor) -> tuple[Tensor, np.ndarray]:
         """Points and multipliers of a halfspace or hyperplane; nan where the form vanishes."""
         residuals = self.bound - (starts * self.form).sum(1)
         residuals = residuals if self.is_equality else residuals.clamp_min(0.0)
         multipliers = torch.where(residuals == 0.0, 0.0, residuals / self.form.square().sum())
-        return starts + multipliers[:, None] * self.form, multipliers
+        return starts + multipliers[:, None] * self.form, _raw(multipliers)
 
     def _quadratic_lower_bounds(self, starts: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
         """(R,) weak duality from the raw multipliers; 0 where they are not finite."""
@@ -110,32 +110,30 @@ class OneConstraint:
         return np.array([quadratic_lower_bound(each, *data, [w]) for each, w in zip(starts, usable, strict=True)])
 
     def _is_certified(
-        self,
-        starts: Tensor,
-        points: Tensor,
-        multipliers: np.ndarray,
-        distances: np.ndarray,
-        lower_bounds: np.ndarray,
-        tolerance: float,
+        self, starts: Tensor, points: Tensor, distances: np.ndarray, lower_bounds: np.ndarray, tolerance: float
     ) -> np.ndarray:
         """(R,) whether the point is feasible and its distance matches the lower bound, as `project` requires it."""
-        violations = _raw(self.system.violation_values(self.system.constraint_values(points)).amax(1))
-        sizes = np.maximum(max(1.0, abs(self.bound)), float(self.form.abs().max()) * _raw(points.square().sum(1)))
+        violations = _raw(self.system.violation_values(self.system.constraint_values(points)))[:, 0]
+        sizes = np.maximum(max(1.0, abs(self.bound)), self._largest * _row_norms(_raw(points)) ** 2)
         feasible = violations <= np.maximum(tolerance, _FEASIBILITY * sizes)
-        rounding = _ROUNDING * _raw(torch.linalg.vector_norm(starts, dim=1))
-        matched = distances - lower_bounds <= _RELATIVE_GAP * distances + rounding
+        allowed = _RELATIVE_GAP * distances + _ROUNDING * _row_norms(_raw(starts))
         consistent = lower_bounds <= distances + 1e-9 * (1.0 + distances)
-        return feasible & (violations <= max(tolerance, 1e-9)) & matched & consistent & np.isfinite(multipliers)
+        return feasible & (violations <= max(tolerance, 1e-9)) & (distances - lower_bounds <= allowed) & consistent
+
+    @cached_property
+    def _largest(self) -> float:
+        return float(self.form.abs().max())
 
     def _top(self, batch: SecularBatch) -> Tensor:
         """(R, p) the eigenvectors along which a hard case is free."""
         assert self.spectrum is not None
-        values = self.spectrum.values
-        return torch.where(batch.raised[:, None], top_eigenspace(values), top_eigenspace(-values))
+        return torch.where(batch.raised[:, None], self.spectrum.top(True), self.spectrum.top(False))
 
     def _is_complete(self, starts: Tensor, batch: SecularBatch) -> Tensor:
         """(R,) whether all minimizers are listed: no continuum, and no decision that rounding made."""
         assert self.spectrum is not None
+        if not bool(batch.hard.any()):
+            return ~batch.ambiguous
         top = self._top(batch)
         moved = (top & (self.spectrum.rotate(starts) != 0.0)).any(1)
         isolated = (top.sum(1) == 1) & ~moved
@@ -160,3 +158,8 @@ class OneConstraint:
 
 def _raw(tensor: Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy()
+
+
+def _row_norms(rows: np.ndarray) -> np.ndarray:
+    """(R,) Euclidean norms of (R, p)."""
+    return np.sqrt(np.einsum("rp,rp->r", rows, rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,9 +76,11 @@ class Record:
         )
 
 
-def _paths(origins: list[np.ndarray]) -> list[np.ndarray]:
+def _paths(origins: list[np.ndarray]) -> Sequence[np.ndarray | slice]:
     """For each depth, which of its runs each run of the last depth comes from."""
     rows = np.arange(len(origins[-1]))
+    if all(np.array_equal(each, rows) for each in origins):
+        return [slice(None)] * len(origins)
     paths = [rows]
     for back in origins[:0:-1]:
         rows = back[rows]
