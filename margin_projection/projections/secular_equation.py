@@ -20,6 +20,7 @@ free on a sphere whose radius the constraint fixes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,11 +148,10 @@ def _solve(scaled: _Scaled) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     elif tiny.any():
         rest = scaled.without_top(tiny)
         small, norms = tiny & _is_reached(rest), np.where(tiny, 0.0, norms)
-    bracket = _bracket(rest, norms)
+    guess, *bracket = _bracket(rest, norms)
     if small.any():
-        bracket = tuple(np.where(small, 1.0, each) for each in bracket)
-    start = _middle(*bracket)
-    w = _newton(rest, bracket, start, np.zeros_like(small), small)
+        guess, *bracket = (np.where(small, 1.0, each) for each in (guess, *bracket))
+    w = _newton(rest, bracket, guess, np.zeros_like(small), small)
     points = _move(rest, w)
     direct = _is_direct(rest, points) & ~small
     if direct.any():
@@ -195,15 +195,17 @@ def _increase(scaled: _Scaled, weighted: np.ndarray, w: np.ndarray) -> tuple[np.
 
 
 def _bracket(scaled: _Scaled, norms: np.ndarray) -> tuple[np.ndarray, ...]:
-    """low < w < high and the offset in whose sum with w the root is to be relatively accurate."""
+    """A guess, low < w < high, and the offset in whose sum with w the root is to be relatively accurate."""
     targets, residuals, squares, ratios = scaled.targets, scaled.residuals, scaled.squares, scaled.form.ratios
     if not scaled.form.shift:
         mass = (np.abs(np.minimum(ratios, 0.0)) * squares).sum(0)
         size = np.abs(targets)
         support = np.where(ratios < 0.0, squares, 0.0).sum(0)
         high = size * (np.sqrt(mass / size) + 1.0) / residuals
-        return 2.0 * size / support, 2.0 * high, np.zeros_like(targets)
-    linear = (ratios**2 * squares).sum(0)
+        bracket = (2.0 * size / support, 2.0 * high, np.zeros_like(targets))
+        return _middle(*bracket), *bracket
+    weights = ratios**2 * squares
+    linear = weights.sum(0)
     cubic = (np.maximum(ratios, 0.0) ** 3 * squares).sum(0)
     high = 2.0 * (linear + np.sqrt(linear**2 + residuals * cubic)) / residuals
     low = 0.5 * norms * (norms + np.sqrt(norms**2 + residuals)) / residuals
@@ -211,11 +213,13 @@ def _bracket(scaled: _Scaled, norms: np.ndarray) -> tuple[np.ndarray, ...]:
     if not norms.all():
         nearest = np.where(scaled.starts != 0.0, scaled.form.gaps, np.inf).min(0)
         offset = np.where(norms > 0.0, 0.0, np.minimum(nearest, 1.0))
-    return low, high, offset
+    middle = _middle(low, high, offset)
+    guess = 0.5 * high - (weights * scaled.form.gaps).sum(0) / linear  # the root if all gaps were equal to their mean
+    return np.where(guess > np.maximum(low, 0.5 * middle), guess, middle), low, high, offset
 
 
 def _newton(
-    scaled: _Scaled, bracket: tuple[np.ndarray, ...], w: np.ndarray, direct: np.ndarray, done: np.ndarray
+    scaled: _Scaled, bracket: Sequence[np.ndarray], w: np.ndarray, direct: np.ndarray, done: np.ndarray
 ) -> np.ndarray:
     """Newton's method for `_mismatch` = 0 in log(w + offset), kept inside the bracket; rows ``done`` keep their w.
 
