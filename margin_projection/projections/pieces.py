@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from margin_projection.networks.linearization import Kinks, Linearization
@@ -24,6 +25,8 @@ from margin_projection.projections.dual_qp import DualQPStatus, least_distance
 
 STUCK = 1e-9  # fractions beyond this from 0 and from 1 belong to stuck kinks
 _MAX_ROUNDS = 40
+_FEW_ROUNDS = 5  # rounds after which a step that leads far, beyond _FAR times the distance moved, is taken as it is
+_FAR = 0.3
 _MAX_KINK_ROWS = 800
 _AT_ONCE = 0.01  # share of the step within which a kink is crossed at once
 _SAME_FRACTION = 1e-3  # fractions closer than this need no new linearization
@@ -98,9 +101,9 @@ class PieceStep:
 def piece_step(local: LocalModel) -> PieceStep:
     """Solve min 1/2 ||theta + d - start||^2 over the linearized pieces, generating pieces until none is violated."""
     program = _PieceProgram(local)
-    for _ in range(_MAX_ROUNDS):
+    for count in range(_MAX_ROUNDS):
         program.solve()
-        if not program.update():
+        if (count >= _FEW_ROUNDS and program.is_far()) or not program.update():
             break
     else:
         program.solve()
@@ -159,30 +162,30 @@ class _PieceProgram:
         self.position = {key: index for index, key in enumerate(self.kink_ids)}
 
     def _set_table(self) -> None:
-        """The combinations (P + S, n + k) with their signs, equality mask and right-hand side."""
+        """The combinations, sparse (P + S, n + k), with their signs, equality mask and right-hand side."""
         jumps, z = self.jumps.cpu().numpy(), self.kinks.values.cpu().numpy()
         owners = np.array([piece.sample for piece in self.pieces])
         alone = np.bincount(owners, minlength=self.count)[owners] == 1
-        orientation = np.where(alone, 1.0, self.push[owners])
         pieces, stuck = len(owners), len(self.stuck)
-        table = np.zeros((pieces + stuck, self.count + len(self.kink_ids)))
-        table[np.arange(pieces), owners] = self.signs[owners]
-        values = np.concatenate([self.constraints[owners], z[[self.position[key] for key in self.stuck]]])
-        for row, piece in enumerate(self.pieces):
-            for key, right in piece.sides:
-                at = self.position[key]
-                table[row, self.count + at] = jumps[at] * (right - self.base[key])
-                values[row] += jumps[at] * (min(z[at], 0.0) if right else -max(z[at], 0.0))
-        for row, key in enumerate(self.stuck, pieces):
-            table[row, self.count + self.position[key]] = 1.0
-        orientation = np.concatenate([orientation, np.ones(stuck)])
-        self.owners, self.orientation, self.table = owners, orientation, table * orientation[:, None]
+        held = np.array([self.position[key] for key in self.stuck], dtype=np.int64)
+        sides = [(row, self.position[key], right) for row, each in enumerate(self.pieces) for key, right in each.sides]
+        rows, at, right = (np.array(column, dtype=np.int64) for column in zip(*sides, strict=True)) if sides else (held[:0],) * 3
+        flips = jumps[at] * (right - self.base[self.kink_ids][at])
+        values = np.concatenate([self.constraints[owners], z[held]])
+        np.add.at(values, rows, jumps[at] * np.where(right, np.minimum(z[at], 0.0), -np.maximum(z[at], 0.0)))
+        orientation = np.concatenate([np.where(alone, 1.0, self.push[owners]), np.ones(stuck)])
+        entries = np.concatenate([self.signs[owners], flips, np.ones(stuck)])
+        row = np.concatenate([np.arange(pieces), rows, pieces + np.arange(stuck)])
+        column = np.concatenate([owners, self.count + at, self.count + held])
+        shape = (pieces + stuck, self.count + len(self.kink_ids))
+        self.table = csr_array((entries * orientation[row], (row, column)), shape=shape)
+        self.owners, self.orientation = owners, orientation
         self.is_equality = np.concatenate([alone & self.equality[owners], np.ones(stuck, dtype=bool)])
         self.rhs = self.table @ self.row_offset - values * orientation
 
     def solve(self) -> None:
         self._set_table()
-        gram = self.table @ self.gram @ self.table.T
+        gram = (self.table @ (self.table @ self.gram).T).T
         solution = least_distance(gram, self.rhs, self.is_equality)
         self.feasible = solution.status is DualQPStatus.OPTIMAL
         if solution.status is DualQPStatus.INFEASIBLE or not np.isfinite(solution.multipliers).all():
@@ -202,6 +205,10 @@ class _PieceProgram:
         moved = self.weights[self.count :]
         moved = np.divide(moved, jumps, out=np.zeros_like(moved), where=np.abs(jumps) > 1e-300)
         return self.base[self.kink_ids] + moved
+
+    def is_far(self) -> bool:
+        """Whether the step is so long that the linear model ends before it: further pieces are not worth their cost."""
+        return float(self.step.norm()) > _FAR * max(1.0, float(self.local.offset.norm()))
 
     def update(self) -> bool:
         """Release, stick and append as the solution demands; False where it is the solution of the full program."""
