@@ -22,9 +22,12 @@ def to_tensor(name: str, value: Any, *, device: torch.device | None = None) -> T
         if value.is_complex():
             raise InputError(name, value, f"real (its entries are {value.dtype})")
         tensor = value.detach().to(device=device, dtype=torch.float64)
+        finite = bool(torch.isfinite(tensor).all())
     else:
-        tensor = torch.from_numpy(check_numbers(name, value)).to(device=device)
-    if not torch.isfinite(tensor).all():
+        array = check_numbers(name, value)
+        tensor, finite = torch.from_numpy(array), bool(np.isfinite(array).all())
+        tensor = tensor if device is None else tensor.to(device=device)
+    if not finite:
         raise InputError(name, value, "finite (no NaN, no infinity)")
     return tensor
 
@@ -43,4 +46,9 @@ def restore(tensor: Tensor, like: Any) -> Any:
     """Return ``tensor`` in the container of ``like``: a torch tensor for torch, a numpy array for all else."""
     if isinstance(like, Tensor):
         return tensor
-    return tensor.detach().cpu().numpy()
+    return to_numpy(tensor)
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """The numbers of ``tensor`` from whatever device, without a copy where it is on the CPU."""
+    return np.asarray(tensor.numpy(force=True))

@@ -1,5 +1,7 @@
 """Projections onto polyhedra against closed forms, a peer solver, and properties of projections."""
 
+from dataclasses import replace
+
 import cvxpy
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from margin_projection.projections.infeasibility import verify_farkas
 from margin_projection.projections.linear import project_linear
 from margin_projection.projections.problem import ProjectionProblem
 from margin_projection.projections.result import CertificateKind, Status
+from margin_projection.projections.verification import verified_lower_bound
 from margin_projection.sets.margin_set import MarginSet, intersection
 from margin_projection.tasks.task import Task
 
@@ -24,7 +27,10 @@ def project(start, *tasks):
     model = Linear(len(start))
     system = intersection([MarginSet(model, task) for task in tasks])
     problem = ProjectionProblem(torch.as_tensor(np.asarray(start, dtype=float)), system)
-    return project_linear(problem), system
+    solution = project_linear(problem)
+    if solution.status is Status.INFEASIBLE:
+        return solution, system
+    return replace(solution, lower_bound=verified_lower_bound(problem, solution)), system
 
 
 def separable(random, count, dimension):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.linalg.lapack import dgeqrf, dorgqr, dpotrf, dpotrs, dtrtrs
 
 _EPSILON = float(np.finfo(np.float64).eps)
+_EXACT = 8.0 * _EPSILON  # errors at which the multipliers of a solver are taken as they are
 _REACHED = 64.0 * _EPSILON
 _OPTIMAL = 1e-10
 _WELL_CONDITIONED = 1e-4  # smallest Cholesky pivot (rows of unit norm) at which a factor is trusted as it is
@@ -34,23 +36,38 @@ class Candidate:
         signs = np.where(is_equality, 0.0, self.multipliers / -largest)
         return signs, np.where(active, np.abs(self.slack), -self.slack) / self.size
 
+    def is_exact(self, active: np.ndarray) -> bool:
+        """Whether the slacks hold to rounding."""
+        worst = float(np.where(active, np.abs(self.slack), -self.slack).max(initial=0.0))
+        return worst <= _EXACT * self.size
 
-Solve = Callable[[np.ndarray, np.ndarray], Candidate]
+
+class Program(Protocol):
+    """A least-distance program with rows of norm 1."""
+
+    def evaluate(self, multipliers: np.ndarray) -> Candidate:
+        """The candidate of given multipliers (m,)."""
+
+    def solve(self, active: np.ndarray, start: np.ndarray) -> Candidate:
+        """The candidate with zero slack on the active set (m,) bool, from multipliers (m,) near it that vanish elsewhere."""
 
 
-def refine(solve: Solve, is_equality: np.ndarray, start: np.ndarray) -> tuple[Candidate, np.ndarray, bool]:
+def refine(program: Program, is_equality: np.ndarray, start: np.ndarray) -> tuple[Candidate, np.ndarray, bool]:
     """The best candidate with signs clipped, its active set (m,), and whether it meets the KKT conditions to 1e-10.
 
     Args:
-        solve: maps an active set (m,) bool and multipliers near the solution to the candidate with zero slack there.
+        program: what is solved.
         is_equality: (m,) bool, always active.
-        start: (m,) multipliers of a solver; the inequalities with positive ones form the first active set.
+        start: (m,) multipliers of a solver; the inequalities with positive ones form the first active set. They are
+            returned as they are where they meet the KKT conditions to rounding.
     """
     active = is_equality | (start > 0.0)
-    multipliers = start
-    best, best_error = None, np.inf
+    multipliers = np.where(active, start, 0.0)
+    best, best_error = program.evaluate(multipliers), np.inf
+    if best.is_exact(active):
+        return best, active, True
     for _ in range(_MAX_CORRECTIONS):
-        candidate = solve(active, np.where(active, multipliers, 0.0))
+        candidate = program.solve(active, np.where(active, multipliers, 0.0))
         multipliers = candidate.multipliers
         signs, slacks = candidate.errors(is_equality, active)
         sign_error, slack_error = float(signs.max()), float(slacks.max())
@@ -66,23 +83,27 @@ def refine(solve: Solve, is_equality: np.ndarray, start: np.ndarray) -> tuple[Ca
             active[int(outside.argmax())] = True
         else:
             break
-    assert best is not None
     clipped = np.where(is_equality, best.multipliers, np.maximum(best.multipliers, 0.0))
     best = Candidate(clipped, best.slack, best.size, best.step)
     return best, is_equality | (clipped > 0.0), best_error <= _OPTIMAL
 
 
-def gram_solver(gram: np.ndarray, rhs: np.ndarray) -> Solve:
-    """Exact solves from gram = A A^T (m, m), rows of A of norm 1: two corrections, of least norm if singular."""
+@dataclass(frozen=True)
+class GramProgram:
+    """Known by gram = A A^T (m, m) alone: two corrections by exact solves, of least norm where singular."""
 
-    def solve(active: np.ndarray, start: np.ndarray) -> Candidate:
+    gram: np.ndarray
+    rhs: np.ndarray
+
+    def evaluate(self, multipliers: np.ndarray) -> Candidate:
+        return Candidate(multipliers, self.gram @ multipliers - self.rhs, 1.0 + float(np.abs(multipliers).sum()))
+
+    def solve(self, active: np.ndarray, start: np.ndarray) -> Candidate:
         index = np.flatnonzero(active)
-        multipliers = np.zeros_like(rhs)
+        multipliers = np.zeros_like(self.rhs)
         if index.size:
-            multipliers[index] = _solve_gram(gram[np.ix_(index, index)], rhs[index], start[index])
-        return Candidate(multipliers, gram @ multipliers - rhs, 1.0 + float(np.abs(multipliers).sum()))
-
-    return solve
+            multipliers[index] = _solve_gram(self.gram[np.ix_(index, index)], self.rhs[index], start[index])
+        return self.evaluate(multipliers)
 
 
 def _solve_gram(block: np.ndarray, target: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -101,17 +122,25 @@ def _pseudo_inverse(block: np.ndarray) -> np.ndarray:
     return (kept / values[-kept.shape[1] :]) @ kept.T
 
 
-def row_solver(rows: np.ndarray, rhs: np.ndarray) -> Solve:
-    """Exact solves from A (m, p) itself, rows of norm 1, by QR: the step d is refined apart from the multipliers."""
+@dataclass(frozen=True)
+class RowProgram:
+    """Known by A (m, p) itself: solves by QR, and the step d is refined apart from the multipliers."""
 
-    def solve(active: np.ndarray, start: np.ndarray) -> Candidate:
+    rows: np.ndarray
+    rhs: np.ndarray
+
+    def evaluate(self, multipliers: np.ndarray) -> Candidate:
+        return self._candidate(multipliers, multipliers @ self.rows)
+
+    def solve(self, active: np.ndarray, start: np.ndarray) -> Candidate:
         index = np.flatnonzero(active)
-        multipliers, step = np.zeros_like(rhs), np.zeros(rows.shape[1])
+        multipliers, step = np.zeros_like(self.rhs), np.zeros(self.rows.shape[1])
         if index.size:
-            multipliers[index], step = _solve_rows(rows[index], rhs[index], start[index])
-        return Candidate(multipliers, rows @ step - rhs, 1.0 + float(np.linalg.norm(step)), step)
+            multipliers[index], step = _solve_rows(self.rows[index], self.rhs[index], start[index])
+        return self._candidate(multipliers, step)
 
-    return solve
+    def _candidate(self, multipliers: np.ndarray, step: np.ndarray) -> Candidate:
+        return Candidate(multipliers, self.rows @ step - self.rhs, 1.0 + math.sqrt(step @ step), step)
 
 
 def _solve_rows(block: np.ndarray, target: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

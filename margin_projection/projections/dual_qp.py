@@ -11,7 +11,7 @@ from scipy.linalg import qr
 from scipy.linalg.lapack import dpstrf
 from scipy.optimize import nnls
 
-from margin_projection.projections.active_set import gram_solver, refine
+from margin_projection.projections.active_set import GramProgram, refine
 
 _EPSILON = float(np.finfo(np.float64).eps)
 _ZERO_ROW = 1e-290  # squared norms below this belong to rows that vanish
@@ -78,7 +78,7 @@ def least_distance(
     multipliers, ray = solve_unit_rows(rows, unit_rhs, is_equality, warm_active)
     if multipliers is None:
         return _failure(gram, rhs, is_equality, None if ray is None else ray * inverse)
-    best, active, optimal = refine(gram_solver(unit_gram, unit_rhs), is_equality, multipliers)
+    best, active, optimal = refine(GramProgram(unit_gram, unit_rhs), is_equality, multipliers)
     multipliers = best.multipliers * (inverse * size)
     status = DualQPStatus.OPTIMAL if optimal else DualQPStatus.FAILED
     return DualQPSolution(multipliers, active, gram @ multipliers - rhs, status)

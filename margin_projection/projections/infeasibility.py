@@ -13,6 +13,8 @@ from flint import fmpz, fmpz_mat
 from scipy.linalg import qr
 from scipy.optimize import linprog
 
+from margin_projection.sets.rows import row_norms
+
 _THRESHOLDS = (1e-9, 1e-12, 0.0)  # of the largest entry: below, an entry of the float vector counts as zero
 _DIGITS = 4000  # decimal digits parsed at once; Python limits longer conversions
 _LP_OPTIONS = (  # tried in turn
@@ -93,16 +95,6 @@ def verify_farkas(A: np.ndarray, b: np.ndarray, is_equality: np.ndarray, farkas:
     if _exact_product(whole, np.asarray(b)[support]) <= 0:
         return False
     return all(_exact_product(whole, A[support, column]) == 0 for column in range(A.shape[1]))
-
-
-def row_norms(rows: np.ndarray) -> np.ndarray:
-    """(m,) Euclidean norms of ``rows`` (m, p), with neither overflow nor underflow of squares."""
-    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    if norms.size and (norms.max() > 1e140 or norms.min() < 1e-140 or not np.isfinite(norms).all()):
-        largest = np.abs(rows).max(axis=1, initial=0.0)
-        safe = np.where(largest > 0.0, largest, 1.0)
-        norms = safe * np.linalg.norm(rows / safe[:, None], axis=1)
-    return norms
 
 
 def least_violation_point(A: np.ndarray, b: np.ndarray, is_equality: np.ndarray) -> np.ndarray:

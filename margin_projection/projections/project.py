@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from margin_projection._arrays import Array, parameters_to_tensor, restore
+from margin_projection._arrays import Array, parameters_to_tensor, restore, to_numpy
 from margin_projection._validation import InputError, check_choice, check_integer, check_real
 from margin_projection.networks.base import Structure
 from margin_projection.projections import semidefinite
@@ -23,6 +25,7 @@ from margin_projection.projections.verification import certified_status, kkt_res
 from margin_projection.sets.margin_set import ConstraintSystem, intersection
 
 METHODS = ("auto", "local")
+_LARGEST = 1e150  # size of a start and of its outputs, whose squares float64 still holds
 _MAX_DENSE = 1500  # parameters up to which a dense quadratic form is decomposed
 
 
@@ -101,7 +104,9 @@ def _intersect(sets: Any) -> ConstraintSystem:
 
 def _solve(problem: ProjectionProblem, method: str) -> Solution:
     system, structure = problem.system, problem.system.model.structure
-    if system.violation(problem.start) <= 0.0:
+    constraints = system.constraint_array(problem.start)
+    _check_size(problem.start, constraints)
+    if system.violation_array(constraints).max() <= 0.0:
         return _stay(problem)
     if method == "local" or structure is Structure.GENERAL:
         return project_local(problem)
@@ -114,6 +119,12 @@ def _solve(problem: ProjectionProblem, method: str) -> Solution:
     if system.num_constraints == 1 and system.model.num_parameters <= _MAX_DENSE:
         return project_secular(problem)
     return _semidefinite_or_local(problem)
+
+
+def _check_size(start: Tensor, constraints: np.ndarray) -> None:
+    """Squares of the start, and of the model's outputs there, must be numbers."""
+    if not (np.abs(constraints).max() <= _LARGEST and np.abs(to_numpy(start)).max() <= _LARGEST):
+        raise InputError("theta", start, f"so small that it and the model's outputs are at most {_LARGEST:g} in size")
 
 
 def _semidefinite_or_local(problem: ProjectionProblem) -> Solution:
@@ -132,7 +143,7 @@ def _semidefinite_or_local(problem: ProjectionProblem) -> Solution:
 
 
 def _distance(problem: ProjectionProblem, solution: Solution) -> float:
-    return float((solution.points[0] - problem.start).norm())
+    return float(np.linalg.norm(to_numpy(solution.points[0]) - to_numpy(problem.start)))
 
 
 def _stay(problem: ProjectionProblem) -> Solution:
@@ -150,11 +161,11 @@ def _stay(problem: ProjectionProblem) -> Solution:
 
 
 def _certify(problem: ProjectionProblem, solution: Solution, like: Array) -> Projection:
-    residuals = kkt_residuals(problem, solution)
+    residuals, feasible = kkt_residuals(problem, solution)
     distance = _distance(problem, solution)
     claims_bound = solution.kind in (CertificateKind.GLOBAL, CertificateKind.LOCAL)
     lower_bound = verified_lower_bound(problem, solution) if claims_bound else solution.lower_bound
-    status, verified = certified_status(problem, solution, residuals, distance, lower_bound)
+    status, verified = certified_status(problem, solution, residuals, feasible, distance, lower_bound)
     certificate = Certificate(
         kind=_kind(status),
         lower_bound=lower_bound,

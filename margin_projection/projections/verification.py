@@ -6,34 +6,62 @@ import math
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from margin_projection._arrays import to_numpy
 from margin_projection.networks.base import Structure
 from margin_projection.projections.infeasibility import verify_farkas
-from margin_projection.projections.linear import Polyhedron
+from margin_projection.projections.linear_bound import linear_lower_bound
 from margin_projection.projections.problem import ProjectionProblem, Solution
 from margin_projection.projections.quadratic_bound import quadratic_lower_bound
 from margin_projection.projections.result import CertificateKind, Residuals, Status
+from margin_projection.projections.rounding import feasibility_tolerances
 
 MATCH = 1e-7  # relative gap between distance and lower bound up to which a minimizer is certified as global
 
 
-def kkt_residuals(problem: ProjectionProblem, solution: Solution) -> Residuals:
-    """The KKT residuals of the first point, by a fresh linearization (with the solver's Clarke gradient at kinks)."""
+def kkt_residuals(problem: ProjectionProblem, solution: Solution) -> tuple[Residuals, bool]:
+    """The KKT residuals of the first point, and whether it is feasible to the tolerance or to rounding.
+
+    From the coefficients of a linear model, else by a fresh linearization (with the solver's Clarke gradient at kinks).
+    """
+    system, point, multipliers = problem.system, to_numpy(solution.points[0]), to_numpy(solution.multipliers)
+    if system.model.structure is Structure.LINEAR and solution.generalized_gradient is None:
+        constraints, gradient = system.rows @ point - system.offsets, multipliers @ system.rows
+    else:
+        constraints, gradient = _linearized(problem, solution)
+    violations = system.violation_array(constraints)
+    residual = point - to_numpy(problem.start) - gradient
+    residuals = Residuals(
+        feasibility=float(violations.max()),
+        stationarity=math.sqrt(residual @ residual),
+        complementarity=float(np.abs(multipliers * constraints).max(initial=0.0, where=~system.is_equality)),
+        dual=float(np.maximum(-multipliers, 0.0).max(initial=0.0, where=~system.is_equality)),
+    )
+    return residuals, _is_feasible(problem, violations, solution.points[0])
+
+
+def _linearized(problem: ProjectionProblem, solution: Solution) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) constraint values and (p,) sum_i lambda_i grad c_i at the first point."""
     system, point = problem.system, solution.points[0]
-    X, signs, offsets, is_equality = system.tensors(point.device)
+    X, signs, _, _ = system.tensors(point.device)
     line = system.model.linearize(point, X)
-    constraints = signs * line.values - offsets
-    multipliers = solution.multipliers
     gradient = solution.generalized_gradient
     if gradient is None:
-        gradient = line.adjoint(signs * multipliers)
-    products = torch.where(is_equality, 0.0, multipliers * constraints)
-    return Residuals(
-        feasibility=float(system.violation_values(constraints).max()),
-        stationarity=float((point - problem.start - gradient).norm()),
-        complementarity=float(products.abs().max()),
-        dual=float(torch.where(is_equality, 0.0, -multipliers).clamp_min(0.0).max()),
-    )
+        gradient = line.adjoint(signs * solution.multipliers)
+    return system.signs * to_numpy(line.values) - system.offsets, to_numpy(gradient)
+
+
+def _is_feasible(problem: ProjectionProblem, violations: np.ndarray, point: Tensor) -> bool:
+    """Whether every violation is within the tolerance, or within rounding where that is more."""
+    tolerance = max(problem.tolerance, 1e-9)
+    if violations.max() <= tolerance:
+        return True
+    system = problem.system
+    gram = system.model.linearize(point, system.tensors(point.device)[0]).gram()
+    gradient_norms = np.sqrt(np.maximum(to_numpy(gram.diagonal()), 0.0))
+    size = float(np.linalg.norm(to_numpy(point)))
+    return bool((violations <= feasibility_tolerances(tolerance, system.offsets, gradient_norms, size)).all())
 
 
 def verified_lower_bound(problem: ProjectionProblem, solution: Solution) -> float:
@@ -46,15 +74,12 @@ def verified_lower_bound(problem: ProjectionProblem, solution: Solution) -> floa
     quadratic = structure in (Structure.QUADRATIC, Structure.DIAGONAL_QUADRATIC)
     if structure is not Structure.LINEAR and not quadratic:
         return solution.lower_bound
-    start = problem.start.detach().cpu().numpy()
-    multipliers = solution.multipliers.detach().cpu().numpy()
-    coefficients = system.model.coefficients(torch.as_tensor(system.X)).detach().cpu().numpy()
-    if quadratic:
-        data = (coefficients, system.signs, system.offsets, system.is_equality, multipliers)
-        return max(quadratic_lower_bound(start, *data), _dual_of_bound(problem, solution, coefficients))
-    rows = system.signs[:, None] * coefficients
-    polyhedron = Polyhedron(rows, system.offsets, system.is_equality, start, problem.tolerance)
-    return polyhedron.lower_bound(multipliers)[0]
+    start, multipliers = to_numpy(problem.start), to_numpy(solution.multipliers)
+    if structure is Structure.LINEAR:
+        return linear_lower_bound(start, system.rows, system.offsets, system.is_equality, multipliers)
+    coefficients = to_numpy(system.model.coefficients(torch.as_tensor(system.X)))
+    data = (coefficients, system.signs, system.offsets, system.is_equality, multipliers)
+    return max(quadratic_lower_bound(start, *data), _dual_of_bound(problem, solution, coefficients))
 
 
 def _dual_of_bound(problem: ProjectionProblem, solution: Solution, coefficients: np.ndarray) -> float:
@@ -62,7 +87,7 @@ def _dual_of_bound(problem: ProjectionProblem, solution: Solution, coefficients:
     dual = solution.evidence.get("dual_multipliers")
     if dual is None:
         return 0.0
-    system, start = problem.system, problem.start.detach().cpu().numpy()
+    system, start = problem.system, to_numpy(problem.start)
     return quadratic_lower_bound(start, coefficients, system.signs, system.offsets, system.is_equality, dual)
 
 
@@ -74,12 +99,16 @@ def infeasibility_holds(problem: ProjectionProblem, solution: Solution) -> bool:
     if farkas is None:
         return False
     system = problem.system
-    rows = system.signs[:, None] * system.model.coefficients(torch.as_tensor(system.X)).numpy()
-    return verify_farkas(rows, system.offsets, system.is_equality, farkas)
+    return verify_farkas(system.rows, system.offsets, system.is_equality, farkas)
 
 
 def certified_status(
-    problem: ProjectionProblem, solution: Solution, residuals: Residuals, distance: float, lower_bound: float
+    problem: ProjectionProblem,
+    solution: Solution,
+    residuals: Residuals,
+    feasible: bool,
+    distance: float,
+    lower_bound: float,
 ) -> tuple[Status, bool]:
     """The status that the recomputed numbers support, never better than the solver's, and whether they support it."""
     scale = 1.0 + distance
@@ -87,7 +116,7 @@ def certified_status(
     if claimed is Status.INFEASIBLE:
         holds = infeasibility_holds(problem, solution)
         return (claimed, True) if holds else (Status.NOT_FOUND, False)
-    feasible = residuals.feasibility <= max(problem.tolerance, 1e-9)
+    feasible = feasible and math.isfinite(distance)
     consistent = math.isfinite(lower_bound) and lower_bound <= distance + 1e-9 * scale
     if claimed is Status.GLOBAL:
         if feasible and consistent and distance - lower_bound <= MATCH * scale:

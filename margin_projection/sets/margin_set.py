@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from margin_projection._arrays import Array, parameters_to_tensor, restore
+from margin_projection._arrays import Array, parameters_to_tensor, restore, to_numpy
 from margin_projection._validation import InputError
-from margin_projection.networks.base import Model
+from margin_projection.networks.base import Model, Structure
+from margin_projection.sets.rows import row_norms
 from margin_projection.tasks.task import Task
 
 
@@ -19,7 +21,7 @@ class ConstraintSystem:
     """The set {theta : c_i(theta) >= 0 (inequalities), c_i(theta) = 0 (equalities)}, c_i = signs_i f(x_i; theta) - offsets_i.
 
     A classification sample has sign y_i and offset 1 and is an inequality (8); a regression sample has sign 1 and offset
-    y_i and is an equality (10).
+    y_i and is an equality (10). A system is fixed once it is made: what is derived from its arrays is kept.
 
     Attributes:
         model: the network.
@@ -47,6 +49,7 @@ class ConstraintSystem:
         self.signs = np.where(self.is_equality, 1.0, labels)
         self.offsets = np.where(self.is_equality, labels, 1.0)
         self.task_index = np.repeat(np.arange(len(tasks)), [task.num_samples for task in tasks])
+        self._has_equalities = bool(self.is_equality.any())
         self._tensors: dict[torch.device, tuple[Tensor, Tensor, Tensor, Tensor]] = {}
 
     @property
@@ -60,6 +63,27 @@ class ConstraintSystem:
             arrays = (self.X, self.signs, self.offsets, self.is_equality)
             self._tensors[device] = tuple(torch.as_tensor(array, device=device) for array in arrays)  # type: ignore[assignment]
         return self._tensors[device]
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """signs_i times the model's coefficients of sample i: A (n, p) with c(theta) = A theta - offsets for LINEAR models.
+
+        Raises:
+            TypeError: the model's structure has no coefficients.
+        """
+        coefficients = to_numpy(self.model.coefficients(torch.as_tensor(self.X)))
+        return self.signs.reshape(-1, *[1] * (coefficients.ndim - 1)) * coefficients
+
+    @cached_property
+    def row_norms(self) -> np.ndarray:
+        """(n,) norms of `rows`, for LINEAR models."""
+        return row_norms(self.rows)
+
+    @cached_property
+    def unit_rows(self) -> np.ndarray:
+        """(n, p) `rows` divided by their norms, for LINEAR models; rows of zeros stay as they are."""
+        norms = self.row_norms
+        return np.ascontiguousarray(self.rows * (1.0 / np.where(norms > 0.0, norms, 1.0))[:, None])
 
     def constraints(self, theta: Array) -> Any:
         """c(theta): (n,) for theta (p,), (B, n) for a batch (B, p)."""
@@ -80,6 +104,18 @@ class ConstraintSystem:
         """Violations of constraint values c (..., n)."""
         is_equality = self.tensors(constraints.device)[3]
         return torch.where(is_equality, constraints.abs(), (-constraints).clamp_min(0.0))
+
+    def constraint_array(self, theta: Tensor) -> np.ndarray:
+        """`constraint_values` as a numpy array, from `rows` for LINEAR models."""
+        if self.model.structure is Structure.LINEAR:
+            return np.asarray(self.rows @ to_numpy(theta) - self.offsets)
+        outputs = to_numpy(self.model.forward(theta, self.tensors(theta.device)[0]))
+        return np.asarray(self.signs * outputs - self.offsets)
+
+    def violation_array(self, constraints: np.ndarray) -> np.ndarray:
+        """`violation_values` of a numpy array (..., n)."""
+        violations = np.maximum(-constraints, 0.0)
+        return np.where(self.is_equality, np.abs(constraints), violations) if self._has_equalities else violations
 
     def violation(self, theta: Array) -> float:
         """The largest violation at theta (p,); 0 exactly on the set."""
