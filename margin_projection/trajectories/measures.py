@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,15 +40,20 @@ def measure_points(points: Tensor, projector: Projector, joint: ConstraintSystem
     bounds = np.stack([column[1] for column in columns], 1) if columns else unknown.copy()
     missing = np.full(len(points), np.nan)
     joint_distances, joint_bounds = _distances(points, projector, -1) if level == "all" else (missing, missing.copy())
-    return Measured(distances, bounds, _forgetting(points, joint), joint_distances, joint_bounds)
+    return Measured(distances, bounds, _forgetting(points, projector.sets[:tasks]), joint_distances, joint_bounds)
 
 
-def _forgetting(points: Tensor, joint: ConstraintSystem) -> np.ndarray:
-    """(R, M) the system's `forgetting` of points that need no checks."""
-    violations = joint.violation_values(joint.constraint_values(points)).detach().cpu().numpy()
-    last = np.cumsum([task.num_samples for task in joint.tasks])
-    worst = np.maximum.reduceat(violations, np.r_[0, last[:-1]], axis=1)
-    return np.where([task.kind == "regression" for task in joint.tasks], worst**2, worst)
+def _forgetting(points: Tensor, sets: Sequence[ConstraintSystem]) -> np.ndarray:
+    """(R, M) the `forgetting` of points that need no checks, set by set.
+
+    (For many points and few samples a product per set is faster than one for all: BLAS spreads the latter over threads
+    that wait for each other.)
+    """
+    columns = []
+    for each in sets:
+        worst = each.violation_values(each.constraint_values(points)).amax(1).detach().cpu().numpy()
+        columns.append(worst**2 if each.tasks[0].kind == "regression" else worst)
+    return np.stack(columns, 1)
 
 
 def _distances(points: Tensor, projector: Projector, index: int) -> tuple[np.ndarray, np.ndarray]:
