@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from margin_projection.projections.contradictions import Contradiction, distinct_constraints, find_contradiction
 from margin_projection.projections.lower_bounds import output_change_lower_bound
 from margin_projection.projections.newton import LocalSolution, solve_locally
 from margin_projection.projections.newton_step import Face
@@ -26,9 +29,39 @@ _MAX_CONVEX = 500
 def project_local(problem: ProjectionProblem) -> Solution:
     """The best local minimizer over ``problem.starts`` runs, the first one from the start itself.
 
+    Repeated constraints count once: their first row carries the multiplier. Contradictory ones prove the set empty.
+
     The status is LOCAL where the least curvature on the tangent space is positive and no carried constraint sits on a
     convex kink, STATIONARY where that could not be confirmed, and why the best run stopped where none converged.
     """
+    contradiction = find_contradiction(problem.system)
+    if contradiction is not None:
+        return _empty(problem, contradiction)
+    system, kept = distinct_constraints(problem.system)
+    if len(kept) < problem.system.num_constraints:
+        solution = project_local(replace(problem, system=system))
+        multipliers = torch.zeros_like(problem.system.tensors(problem.start.device)[1])
+        multipliers[torch.as_tensor(kept, device=multipliers.device)] = solution.multipliers
+        return replace(solution, multipliers=multipliers)
+    return _best_of_runs(problem)
+
+
+def _empty(problem: ProjectionProblem, contradiction: Contradiction) -> Solution:
+    """The start itself, with the proof that nothing satisfies the constraints."""
+    return Solution(
+        points=(problem.start,),
+        multipliers=torch.zeros_like(problem.system.tensors(problem.start.device)[1]),
+        status=Status.INFEASIBLE,
+        kind=CertificateKind.INFEASIBLE,
+        lower_bound=math.inf,
+        bound_method="contradictory samples, compared exactly",
+        method=_METHOD,
+        evidence={"reason": contradiction.reason, "samples": list(contradiction.samples)},
+    )
+
+
+def _best_of_runs(problem: ProjectionProblem) -> Solution:
+    """The best of several runs, with its evidence."""
     runs: list[tuple[LocalSolution, Curvature | None]] = []
     counts = Counts()
     for index in range(problem.starts):

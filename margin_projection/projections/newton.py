@@ -26,6 +26,7 @@ _SUFFICIENT = 1e-4  # share of the predicted decrease of the penalty that a step
 _NEAR = 0.1  # a stuck kink is still near z = 0 within this share of the step taken
 _MAX_REBASES = 8  # new choices of the slopes at kinks before short steps are taken
 _SHORT, _SHORTEST = 0.1, 1e-6  # shares of a step that are tried with new choices left, and without
+_PATIENCE = 30
 _NOISE = 1e-13  # relative decrease of the penalty below which rounding decides
 
 
@@ -66,7 +67,7 @@ def solve_locally(
             return run.solution(Status.LOCAL)
         if progress is not None:
             progress(f"step {step}: violation {run.violation:.1e}, stationarity {run.stationarity:.1e}")
-        if not run.advance():
+        if run.is_stagnant() or not run.advance():
             return run.solution(Status.STALLED if run.is_feasible() else Status.NOT_FOUND)
     run.converged()
     return run.solution(Status.LOCAL if run.converged() else Status.STEP_LIMIT)
@@ -135,6 +136,13 @@ class _Run:
         size = max(1.0, float(self.point.norm()))  # stationarity compares numbers of this size
         residual = max(self.violation, self.stationarity / size, gap)
         return self.piece.feasible and math.isfinite(residual) and residual <= self.tolerance
+
+    def is_stagnant(self) -> bool:
+        """Whether the last ``_PATIENCE`` steps did not lower the least KKT residual by a tenth."""
+        residuals = [max(violation, stationarity) for violation, stationarity, _ in self.history]
+        if len(residuals) <= _PATIENCE:
+            return False
+        return min(residuals[-_PATIENCE:]) > 0.9 * min(residuals[:-_PATIENCE])
 
     def merit(self, offset: Tensor, constraints: Tensor) -> float:
         violations = self.system.violation_values(constraints)
