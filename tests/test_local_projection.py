@@ -107,8 +107,8 @@ def test_no_nearby_feasible_point_of_a_kinked_model_is_closer(seed):
 
 
 def test_distances_are_on_average_no_worse_than_slsqp():
-    model, gaps = mp.networks.FullyConnected((64, 3, 1), "squared_relu"), []
-    task = mp.tasks.digits(((0, 1),), 20, 1)[0]
+    model, gaps = mp.networks.FullyConnected((64, 4, 1), "squared_relu"), []
+    task = mp.tasks.digits(((0, 1),), 16, 1)[0]
     system = mp.MarginSet(model, task)
     for seed in range(4):
         start = model.initialize(seed, "he", 0.5)

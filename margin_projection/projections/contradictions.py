@@ -20,10 +20,10 @@ class Contradiction:
 
 
 def find_contradiction(system: ConstraintSystem) -> Contradiction | None:
-    """One sample with two labels that exclude each other, or a zero sample of a network without biases; None if neither.
+    """One sample with two labels that exclude each other, or a zero sample of a bias-free network; None if neither.
 
-    Equal samples have equal outputs, so y f >= 1 and -y f >= 1, or f = y and f = y' != y, or f = y with y' y < 1 exclude
-    each other; a bias-free layered network has f(0; theta) = 0.
+    Equal samples have equal outputs, so y f >= 1 and -y f >= 1, or f = y and f = y' != y, or f = y with y' y < 1
+    exclude each other; a bias-free layered network has f(0; theta) = 0.
     """
     intervals = _intervals(system)
     for rows in _equal_samples(system):

@@ -19,7 +19,7 @@ from margin_projection.projections.result import CertificateKind, Counts, Status
 from margin_projection.projections.second_order import Curvature, least_curvature
 
 _METHOD = "sequential quadratic programming over adjacent pieces with Newton correction"
-_SPREADS = (1.0, 0.3, 3.0)  # sizes of the random displacements of further initial points, relative to the first distance
+_SPREADS = (1.0, 0.3, 3.0)  # sizes of random displacements of further initial points, relative to the least distance
 _MAX_ESCAPES = 3
 _SAME = 1e-6
 _ON_KINK = 1e-9  # distance in theta within which the point lies on a kink
@@ -165,7 +165,7 @@ def _convex_kinks(run: LocalSolution) -> int:
 
 
 def _generalized_gradient(problem: ProjectionProblem, run: LocalSolution) -> Tensor | None:
-    """sum_i lambda_i g_i with the slopes that the multipliers over adjacent pieces imply at the kinks on which it lies."""
+    """sum_i lambda_i g_i with the slopes that the multipliers over adjacent pieces imply at kinks that the point is on."""
     local, piece = run.local, run.piece
     natural = (local.plain.preactivations() > 0).to(local.fractions.dtype)
     fractions = local.fractions.clone()

@@ -1,4 +1,4 @@
-"""Lower bounds on the distance to a set, for models without structure: how far must one go for the outputs to change?"""
+"""Lower bounds on the distance to a set, for models without structure: how far until the outputs can have changed?"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Sequential quadratic programming for the projection onto a (piecewise) smooth constraint system, from one point.
 
 Each step is the projection of the start onto the linearized pieces, corrected on its active face by conjugate gradients
-with exact Hessian-vector products: quadratically convergent where f is smooth, and, at kinks, along the manifold of stuck
-preactivations. Progress is judged by the exact penalty (1/2) ||theta - start||^2 + rho * sum of violations.
+with exact Hessian-vector products: quadratically convergent where f is smooth, and, at kinks, along the manifold of
+stuck preactivations. Progress is judged by the exact penalty (1/2) ||theta - start||^2 + rho * sum of violations.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ def solve_locally(
     progress: Callable[[str], None] | None = None,
 ) -> LocalSolution:
     """Follow the method from ``initial`` (p,) until violation and stationarity are at most ``tolerance``."""
-    run = _Run(system, start, tolerance)
-    run.move(initial)
+    run = _Run(system, start, initial, tolerance)
     for step in range(max_steps):
         if run.converged():
             return run.solution(Status.LOCAL)
@@ -69,21 +68,19 @@ def solve_locally(
             progress(f"step {step}: violation {run.violation:.1e}, stationarity {run.stationarity:.1e}")
         if run.is_stagnant() or not run.advance():
             return run.solution(Status.STALLED if run.is_feasible() else Status.NOT_FOUND)
-    run.converged()
     return run.solution(Status.LOCAL if run.converged() else Status.STEP_LIMIT)
 
 
 class _Run:
     """The state of one run: the current point with its first-order step, the penalty, the best point, the counts."""
 
-    def __init__(self, system: ConstraintSystem, start: Tensor, tolerance: float) -> None:
+    def __init__(self, system: ConstraintSystem, start: Tensor, initial: Tensor, tolerance: float) -> None:
         self.system, self.start, self.tolerance = system, start, tolerance
         self.X, self.signs, self.offsets, self.is_equality = system.tensors(start.device)
         self.counts = Counts()
         self.history: list[tuple[float, float, float]] = []
         self.penalty = 0.0
-        self.piece: PieceStep | None = None
-        self.point = start
+        self._settle(initial, self.linearize(initial))
 
     def linearize(self, point: Tensor) -> LocalModel:
         line = self.system.model.linearize(point, self.X)
@@ -93,24 +90,25 @@ class _Run:
 
     def move(self, point: Tensor, local: LocalModel | None = None) -> None:
         """Accept ``point``: solve for its first-order step."""
-        self.moved = float((point - self.point).norm())
-        self.point = point
-        self.local = self.with_stuck_kinks(self.linearize(point) if local is None else local)
-        self.piece = piece_step(self.local)
-        self.violations = self.system.violation_values(self.local.constraints)
+        moved = float((point - self.point).norm())
+        self._settle(point, self.with_stuck_kinks(self.linearize(point) if local is None else local, moved))
+
+    def _settle(self, point: Tensor, local: LocalModel) -> None:
+        self.point, self.local, self.piece = point, local, piece_step(local)
+        self.violations = self.system.violation_values(local.constraints)
         self.violation = float(self.violations.max())
         self.stationarity = float(self.piece.step.norm())
         self.counts += Counts(jacobians=1, steps=1 if self.history else 0)
-        self.history.append((self.violation, self.stationarity, float(self.local.offset.norm())))
+        self.history.append((self.violation, self.stationarity, float(local.offset.norm())))
 
-    def with_stuck_kinks(self, local: LocalModel) -> LocalModel:
+    def with_stuck_kinks(self, local: LocalModel, moved: float) -> LocalModel:
         """The same with generalized gradients at kinks that the last step left stuck and that are still near z = 0."""
-        if self.piece is None or not self.piece.stuck.any():
+        if not self.piece.stuck.any():
             return local
         stuck = self.piece.stuck
         index, fractions = self.piece.kink_index[stuck], self.piece.fractions[stuck]
         norms = torch.diagonal(self.piece.gram)[self.piece.multipliers.numel() :][stuck].clamp_min(0.0).sqrt()
-        near = local.line.preactivations()[index].abs() <= _NEAR * self.moved * norms
+        near = local.line.preactivations()[index].abs() <= _NEAR * moved * norms
         index, fractions = index[near], fractions[near]
         every = local.fractions.clone()
         every[index] = fractions
@@ -124,8 +122,7 @@ class _Run:
     def _convex(self, local: LocalModel, index: Tensor) -> Tensor:
         """Which of these kinks have become convex for their constraint, so that nothing holds them at z = 0."""
         kinks = local.line.kinks().select(index)
-        totals = self.piece.multipliers if self.piece is not None else torch.ones_like(local.signs)
-        push = torch.where(self.is_equality & (totals < 0), -local.signs, local.signs)
+        push = torch.where(self.is_equality & (self.piece.multipliers < 0), -local.signs, local.signs)
         return push[kinks.samples] * kinks.coefficients >= 0
 
     def is_feasible(self) -> bool:
@@ -163,10 +160,7 @@ class _Run:
         self.penalty = max(1.5 * largest, 0.5 * self.penalty, 1e-12)
         newton = newton_step(self.local, self.piece, *self._effort())
         self.counts += Counts(hessian_vectors=newton.hessian_vectors)
-        for step in (newton.step, self.piece.step):
-            if self._try(self._shortened(step), smallest):
-                return True
-        return False
+        return any(self._try(self._shortened(step), smallest) for step in (newton.step, self.piece.step))
 
     def _shortened(self, step: Tensor) -> Tensor:
         """At most the length ||theta|| / r: there a homogeneous f can have changed by a factor e, and models end."""

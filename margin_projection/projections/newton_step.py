@@ -1,4 +1,4 @@
-"""The second-order correction: conjugate gradients on the Lagrangian's Hessian, in the null space of the active rows."""
+"""The second-order correction: conjugate gradients on the Lagrangian's Hessian, in the active rows' null space."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NewtonStep:
 
 
 class Face:
-    """The active rows: carried constraints on their crossed piece, stuck kinks, and the projector onto their null space.
+    """The active rows: carried constraints on their piece, stuck kinks, and the projector onto their null space.
 
     The Hessian of the Lagrangian is W = I - sum_r w_r Hessian_r, w the signed row weights of the piece step.
     """
@@ -91,8 +91,8 @@ def _solver(gram: Tensor) -> Callable[[Tensor], Tensor]:
 def newton_step(local: LocalModel, piece: PieceStep, forcing: float, max_products: int) -> NewtonStep:
     """Minimize <theta - start, d> + 1/2 <d, W d> on the linearized face, from the first-order step on.
 
-    Where an inactive constraint blocks the way early it joins the face. A direction of nonpositive curvature is followed
-    as far as ``_REACH`` first-order steps.
+    Where an inactive constraint blocks the way early it joins the face. A direction of nonpositive curvature is
+    followed as far as ``_REACH`` first-order steps.
 
     Args:
         forcing: relative residual at which conjugate gradients stop, in (0, 1).
@@ -120,8 +120,9 @@ def _conjugate_gradients(
 ) -> tuple[Tensor, bool]:
     """The tangential t with P W t = residual (P the tangent projector), and whether curvature was nonpositive.
 
-    With d the step so far, the model's gradient is (theta - start + d) - (I - W) d. Up to tangential corrections already
-    made, its first part is normal to the face, so ``residual`` = P ((I - W) d - corrections) is the negative gradient.
+    With d the step so far, the model's gradient is (theta - start + d) - (I - W) d. Up to tangential corrections
+    already made, its first part is normal to the face, so ``residual`` = P ((I - W) d - corrections) is the negative
+    gradient.
     """
     correction = torch.zeros_like(residual)
     direction, square = residual, float(residual @ residual)

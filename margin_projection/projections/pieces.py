@@ -1,14 +1,14 @@
 """The first-order step on a piecewise-smooth constraint system: adjacent pieces enter as constraints of their own.
 
-At theta, output i is a piece of f; its rectifiers' kinks k lie at z_k = 0. Where the kink is *concave* for the constraint
-(s_i * coefficient_k < 0), the constraint is locally the minimum of the two pieces, so both must hold, and a step that
-crosses the kink must respect the piece behind it. Where it is convex, the constraint is the maximum: the current piece is
-a safe model. Pieces are generated lazily, only where the step would violate them.
+At theta, output i is a piece of f; its rectifiers' kinks k lie at z_k = 0. Where the kink is *concave* for the
+constraint (s_i * coefficient_k < 0), the constraint is locally the minimum of the two pieces, so both must hold, and
+a step that crosses the kink must respect the piece behind it. Where it is convex, the constraint is the maximum: the
+current piece is a safe model. Pieces are generated lazily, only where the step would violate them.
 
-Once both pieces at a kink carry multipliers it is *stuck*: z = 0 becomes an equality whose multiplier says where between the
-left and the right slope the kink's generalized gradient lies, its fraction in [0, 1]; outside, the kink is released. At the
-next point a stuck kink enters the gradients with that fraction, so that kinks behind one another, whose effects multiply,
-are consistent at the solution.
+Once both pieces at a kink carry multipliers it is *stuck*: z = 0 becomes an equality whose multiplier says where
+between the left and the right slope the kink's generalized gradient lies, its fraction in [0, 1]; outside, the kink
+is released. At the next point a stuck kink enters the gradients with that fraction, so that kinks behind one another,
+whose effects multiply, are consistent at the solution.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _RELAXATION = 1e-3  # of the mean squared gradient, where the linearized constra
 class LocalModel:
     """Everything first-order at theta: constraint values c (n,), signs, equality mask, theta - start.
 
-    ``line`` has generalized gradients with ``fractions`` (K,) of the right slope at all K kinks: 0 or 1 by the side of z,
-    except at kinks on which theta lies; ``plain`` is the linearization without exceptions.
+    ``line`` has generalized gradients with ``fractions`` (K,) of the right slope at all K kinks: 0 or 1 by the side
+    of z, except at kinks on which theta lies; ``plain`` is the linearization without exceptions.
     """
 
     line: Linearization
@@ -62,6 +62,10 @@ class Piece:
 
     sample: int
     sides: tuple[tuple[int, bool], ...] = ()
+
+    def without(self, kinks: set[int]) -> Piece:
+        """The same piece with nothing said of these kinks."""
+        return Piece(self.sample, tuple(side for side in self.sides if side[0] not in kinks))
 
 
 @dataclass
@@ -113,8 +117,8 @@ def piece_step(local: LocalModel) -> PieceStep:
 def consistent_fractions(local: LocalModel, piece: PieceStep) -> Tensor | None:
     """The fractions (K,) at kinks where theta lies, as the step itself implies them; None where they are already used.
 
-    A kink that the step crosses at once belongs to the side it leads to, a stuck one has the fraction of the multipliers.
-    Other kinks of the same sample see the change only through a new linearization.
+    A kink that the step crosses at once belongs to the side it leads to, a stuck one has the fraction of the
+    multipliers. Other kinks of the same sample see the change only through a new linearization.
     """
     if not local.fractions.numel():
         return None
@@ -129,7 +133,7 @@ def consistent_fractions(local: LocalModel, piece: PieceStep) -> Tensor | None:
 
 
 class _PieceProgram:
-    """The growing quadratic program: rows of ``table`` combine outputs and kinks into pieces' gradients and stuck kinks.
+    """The growing quadratic program: rows of ``table`` combine outputs and kinks into pieces and stuck kinks.
 
     With base fraction a, taking kink k on its right side adds jump_k ((1 - a) dz_k d + min(z_k, 0)) to the constraint's
     linear model, on its left side jump_k (-a dz_k d - max(z_k, 0)), jump_k = s_i coefficient_k. Each kink is stuck and
@@ -169,7 +173,7 @@ class _PieceProgram:
         pieces, stuck = len(owners), len(self.stuck)
         held = np.array([self.position[key] for key in self.stuck], dtype=np.int64)
         sides = [(row, self.position[key], right) for row, each in enumerate(self.pieces) for key, right in each.sides]
-        rows, at, right = (np.array(column, dtype=np.int64) for column in zip(*sides, strict=True)) if sides else (held[:0],) * 3
+        rows, at, right = np.array(sides, dtype=np.int64).reshape(-1, 3).T
         flips = jumps[at] * (right - self.base[self.kink_ids][at])
         values = np.concatenate([self.constraints[owners], z[held]])
         np.add.at(values, rows, jumps[at] * np.where(right, np.minimum(z[at], 0.0), -np.maximum(z[at], 0.0)))
@@ -238,8 +242,7 @@ class _PieceProgram:
         if not fresh:
             return False
         self.stuck += sorted(fresh)
-        stripped = (Piece(each.sample, tuple(side for side in each.sides if side[0] not in fresh)) for each in self.pieces)
-        self.pieces = list(dict.fromkeys(stripped))
+        self.pieces = list(dict.fromkeys(piece.without(fresh) for piece in self.pieces))
         return True
 
     def _append_violated(self) -> bool:
