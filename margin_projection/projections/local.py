@@ -165,7 +165,7 @@ def _convex_kinks(run: LocalSolution) -> int:
 
 
 def _generalized_gradient(problem: ProjectionProblem, run: LocalSolution) -> Tensor | None:
-    """sum_i lambda_i g_i with the slopes that the multipliers over adjacent pieces imply where the point is on kinks."""
+    """sum_i lambda_i g_i with the slopes that the multipliers over adjacent pieces imply at the point's kinks."""
     local, piece = run.local, run.piece
     natural = (local.plain.preactivations() > 0).to(local.fractions.dtype)
     fractions = local.fractions.clone()
