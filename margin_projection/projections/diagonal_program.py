@@ -127,7 +127,7 @@ def face_vertices(
     width = max((float(np.abs(corner - other).max()) for corner in corners for other in corners), default=0.0)
     if width <= _FACE_WIDTH * (1.0 + float(s.max())):
         return [s]
-    result = []
+    result: list[np.ndarray] = []
     for corner in corners:
         vertex = fixed.copy()
         vertex[free] = corner

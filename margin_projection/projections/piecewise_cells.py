@@ -26,21 +26,24 @@ def sign_cells(X: np.ndarray, limit: int) -> np.ndarray | None:
     [[False, True], [True, False]]
     """
     normals, index, flips = _hyperplanes(X)
-    count, dimension = normals.shape
-    if count <= 10 or dimension == 0:
-        reduced = np.array(list(itertools.product((False, True), repeat=count)), dtype=bool).reshape(-1, count)
-        if count > 6 and dimension < count:
-            reduced = _cells_from_rays(normals, limit) if math.comb(count, dimension - 1) < 2000 else reduced
-    elif math.comb(count, dimension - 1) * 2**dimension > 4 * limit:
-        return None
-    else:
-        reduced = _cells_from_rays(normals, limit)
+    reduced = _reduced_cells(normals, limit)
     if reduced is None or reduced.shape[0] > limit:
         return None
     cells = np.zeros((reduced.shape[0], X.shape[0]), dtype=bool)
     nonzero = index >= 0
     cells[:, nonzero] = reduced[:, index[nonzero]] ^ flips[nonzero]
     return np.unique(cells, axis=0)
+
+
+def _reduced_cells(normals: np.ndarray, limit: int) -> np.ndarray | None:
+    """(cells, count) signs of distinct hyperplanes: all combinations of few ones, else those beside a ray."""
+    count, dimension = normals.shape
+    if count > 10 and dimension > 0:
+        too_many = math.comb(count, dimension - 1) * 2**dimension > 4 * limit
+        return None if too_many else _cells_from_rays(normals, limit)
+    if 6 < count and dimension < count and math.comb(count, dimension - 1) < 2000:
+        return _cells_from_rays(normals, limit)
+    return np.array(list(itertools.product((False, True), repeat=count)), dtype=bool).reshape(-1, count)
 
 
 def _hyperplanes(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

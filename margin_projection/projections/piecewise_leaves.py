@@ -85,7 +85,7 @@ def emptiness_ray(data: RidgeData, pattern: np.ndarray) -> Leaf:
     return Leaf(weights, rows, slopes, left)
 
 
-def _known(rows: np.ndarray, slopes: np.ndarray, row: int, candidate: np.ndarray) -> bool:
+def _known(rows: np.ndarray, slopes: np.ndarray, row: np.integer, candidate: np.ndarray) -> bool:
     return bool((slopes[rows == row] == candidate).all(axis=1).any())
 
 

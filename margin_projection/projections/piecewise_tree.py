@@ -161,7 +161,7 @@ class Search:
         """Leaves around the relaxation's most weighted cells, where that pattern is new."""
         if any(not unit for unit in master.columns):
             return []
-        chosen = [max(unit, key=lambda cell, unit=unit: unit[cell]) for unit in master.columns]
+        chosen = [max(unit, key=unit.__getitem__) for unit in master.columns]
         pattern = self.dual.cells[chosen].T
         if pattern.tobytes() in self._tried:
             return []
@@ -273,10 +273,10 @@ class Search:
             for cell, mass in known.items():
                 share[unit] += self.dual.cells[cell] * (mass / total if total > 0 else 0.0)
         score = np.where(pairs, weight * (share * (1.0 - share) + 1e-3) + 1e-12, -1.0)
-        unit, sample = np.unravel_index(score.argmax(), score.shape)
+        chosen, sample = np.unravel_index(score.argmax(), score.shape)
         for side in (True, False):
             child = allowed.copy()
-            child[unit] &= self.dual.cells[:, sample] == side
+            child[chosen] &= self.dual.cells[:, sample] == side
             self._push(bound, child, Master(found.multipliers, [dict(each) for each in master.columns]))
 
 

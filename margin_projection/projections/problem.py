@@ -45,10 +45,12 @@ class Solution:
         points: minimizers, the chosen one first (at least one).
         multipliers: (n,) of the first point, see `Projection.multipliers`.
         status: what the solver believes.
-        certificate: kind, lower bound on the *distance*, method in words, evidence; verified independently later.
+        kind, lower_bound, bound_method, evidence: its certificate, verified independently later: what is proved, a
+            lower bound on the *distance*, how it was obtained in words, and numbers behind it.
         complete: whether ``points`` provably holds all global minimizers.
-        generalized_gradient: (p,) sum_i lambda_i g_i with g_i in the Clarke subdifferential of c_i at the point, where the
-            point lies on kinks; None where the gradient is the classical one.
+        generalized_gradient: (p,) sum_i lambda_i g_i with g_i in the Clarke subdifferential of c_i at the point, where
+            the point lies on kinks; None where the gradient is the classical one.
+        counts: evaluations.
         method: the solver's name.
     """
 

@@ -65,8 +65,8 @@ class Residuals:
     """How far the point is from the KKT conditions, in the units of theta (stationarity) and of f (the others).
 
     feasibility: the largest violation. stationarity: ||point - start - sum_i lambda_i grad c_i(point)||, with Clarke
-    gradients at kinks. complementarity: max_i |lambda_i c_i| over inequalities. dual: the largest negative multiplier of
-    an inequality, as a nonnegative number.
+    gradients at kinks. complementarity: max_i |lambda_i c_i| over inequalities. dual: the largest negative multiplier
+    of an inequality, as a nonnegative number.
     """
 
     feasibility: float
@@ -80,8 +80,8 @@ class Counts:
     """Work done. One Jacobian evaluation is one forward and one backward pass over all samples.
 
     A Hessian-vector product over a subset of the samples counts as that share of a full one; ``jacobian_equivalents``
-    charges 2 Jacobians for a full Hessian-vector product (its cost in matrix products for layered networks) and one half
-    for a forward pass whose point was not linearized.
+    charges 2 Jacobians for a full Hessian-vector product (its cost in matrix products for layered networks) and one
+    half for a forward pass whose point was not linearized.
     """
 
     jacobians: int = 0
