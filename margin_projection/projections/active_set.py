@@ -49,7 +49,7 @@ class Program(Protocol):
         """The candidate of given multipliers (m,)."""
 
     def solve(self, active: np.ndarray, start: np.ndarray) -> Candidate:
-        """The candidate with zero slack on the active set (m,) bool, from multipliers (m,) near it that vanish elsewhere."""
+        """The candidate with zero slack on the active set (m,) bool, from multipliers (m,) near it, 0 elsewhere."""
 
 
 def refine(program: Program, is_equality: np.ndarray, start: np.ndarray) -> tuple[Candidate, np.ndarray, bool]:

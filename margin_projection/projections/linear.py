@@ -72,7 +72,8 @@ class Polyhedron:
         if violations.max() <= self.tolerance:
             return True
         size, system = float(np.linalg.norm(self.start + step)), self.system
-        return bool((violations <= feasibility_tolerances(self.tolerance, system.offsets, system.row_norms, size)).all())
+        tolerances = feasibility_tolerances(self.tolerance, system.offsets, system.row_norms, size)
+        return bool((violations <= tolerances).all())
 
     def is_resolved(self, step: np.ndarray) -> bool:
         """Whether rounding errors of the start, or of a step with errors of at most 1e-5, explain the violation."""
@@ -89,9 +90,10 @@ def project_linear(problem: ProjectionProblem) -> Solution:
         problem: its system's model must have structure LINEAR; inequalities and equalities may be mixed.
 
     Returns:
-        A solution of status GLOBAL, whose lower bound is left to `linear_lower_bound`; INFEASIBLE with an exact Farkas vector
-        ("farkas", rationals as text, and its "support") in the evidence; NOT_FOUND with the point of least violation
-        where neither a feasible point nor a proof was found; STALLED where float64 does not reach the tolerance.
+        A solution of status GLOBAL, whose lower bound (0 here) is left to `linear_lower_bound`; INFEASIBLE with an
+        exact Farkas vector ("farkas", rationals as text, and its "support") in the evidence; NOT_FOUND with the point
+        of least violation where neither a feasible point nor a proof was found; STALLED where float64 does not reach
+        the tolerance.
     """
     polyhedron = Polyhedron(problem.system, to_numpy(problem.start), problem.tolerance)
     if polyhedron.contains_start():

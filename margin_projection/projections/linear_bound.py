@@ -17,7 +17,7 @@ def linear_lower_bound(
     """A number no larger than the distance from ``start`` to {theta : (A theta)_i >= b_i, or = b_i}.
 
     Multipliers l, nonnegative for inequalities, combine the constraints to one that every feasible theta satisfies,
-    g^T theta >= l^T b with g = A^T l: the distance to that halfspace, (l^T b - g^T start) / ||g||, is the bound, which is
+    g^T theta >= l^T b with g = A^T l: the distance to that halfspace, (l^T b - g^T start) / ||g||, is the bound. It is
     the duality bound at the best multiple of l. Negative multipliers of inequalities are set to 0. Sums are taken in
     extended precision, and their rounding errors are bounded and subtracted.
 
@@ -37,6 +37,8 @@ def linear_lower_bound(
     """
     weights = np.where(is_equality, multipliers, np.maximum(multipliers, 0.0))
     support = np.flatnonzero(weights)
+    if not np.isfinite(weights).all():
+        return 0.0
     weights, chosen, sides = weights[support], rows[support], offsets[support]
     sizes, extended = np.abs(weights), weights.astype(_EXTENDED)
     normal, spread = np.dot(extended, chosen.astype(_EXTENDED)), sizes @ np.abs(chosen)

@@ -44,18 +44,21 @@ def project(
 ) -> Projection:
     """The projection Pi(theta): a nearest point of the set, or of the intersection of several sets over one model.
 
-    Solvers, by the model's `Structure`: linear models exactly by a dual active set; models quadratic in theta globally, by
-    the secular equation (one constraint), hidden convexity (diagonal forms) or a semidefinite bound (dense forms);
+    Solvers, by the model's `Structure`: linear models exactly by a dual active set; models quadratic in theta globally,
+    by the secular equation (one constraint), hidden convexity (diagonal forms) or a semidefinite bound (dense forms);
     piecewise-linear ones globally by branch and bound; all others locally, by a second-order method that follows kinks.
     (Schliserman et al. 2026, Algorithm 2.)
 
     Args:
         theta: (p,) start; its container (numpy or torch) and device carry over to the result.
         sets: a `MarginSet`, or several, whose intersection is meant (C* where all tasks are given).
-        tolerance: bound on violation and stationarity of the result, in [1e-14, 1e-2] (default 1e-10).
+        tolerance: bound on violation and stationarity of the result, in [1e-14, 1e-2] (default 1e-10). A violation
+            that rounding explains, far from the origin, counts as none (see `feasibility_tolerances`); residuals are
+            reported as they are.
         starts: initial points of a local solver, at least 1 (default 4); the first one is theta itself.
         seed: of the random initial points and probes (default 0).
-        max_steps: step limit of a local solver per initial point (default 200); branch and bound takes 100 times as many nodes.
+        max_steps: step limit of a local solver per initial point (default 200); branch and bound takes 100 times as
+            many nodes.
         all_minimizers: whether all minimizers are wanted where they are not unique (default False); ``complete`` tells
             whether they are all there.
         method: "auto" (default), or "local" for the general solver whatever the structure.
@@ -135,11 +138,16 @@ def _semidefinite_or_local(problem: ProjectionProblem) -> Solution:
     if certified.status in (Status.GLOBAL, Status.INFEASIBLE):
         return certified
     local = project_local(problem)
-    if not local.status.is_success or certified.status.is_success and _distance(problem, certified) <= _distance(problem, local):
+    nearer = certified.status.is_success and _distance(problem, certified) <= _distance(problem, local)
+    if nearer or not local.status.is_success:
         return replace(certified, counts=certified.counts + local.counts)
-    evidence = {**local.evidence, **certified.evidence}
-    bound = {"lower_bound": certified.lower_bound, "bound_method": certified.bound_method, "evidence": evidence}
-    return replace(local, counts=certified.counts + local.counts, **bound)
+    return replace(
+        local,
+        counts=certified.counts + local.counts,
+        lower_bound=certified.lower_bound,
+        bound_method=certified.bound_method,
+        evidence={**local.evidence, **certified.evidence},
+    )
 
 
 def _distance(problem: ProjectionProblem, solution: Solution) -> float:

@@ -14,7 +14,7 @@ def feasibility_tolerances(
 ) -> np.ndarray:
     """(n,) the violation of each constraint s f >= b (or = b) up to which a point counts as feasible.
 
-    Rounding theta to float64 alone moves f by up to eps ||theta|| ||grad f||, and evaluating f and b adds as much: where
+    Rounding theta to float64 alone moves f by up to eps ||theta|| ||grad f||, and evaluating f - b adds as much: where
     8 eps (|b| + ||theta|| ||grad f||) exceeds ``tolerance``, it takes its place, but no more than 1e-6 max(1, |b|). Far
     from the origin a smaller violation cannot be asked for: at ||theta|| = 1e8 float64 does not resolve 1e-10.
 

@@ -18,10 +18,10 @@ from margin_projection.tasks.task import Task
 
 
 class ConstraintSystem:
-    """The set {theta : c_i(theta) >= 0 (inequalities), c_i(theta) = 0 (equalities)}, c_i = signs_i f(x_i; theta) - offsets_i.
+    """The set {theta : c_i(theta) >= 0 (inequalities), = 0 (equalities)} with c_i = signs_i f(x_i; theta) - offsets_i.
 
-    A classification sample has sign y_i and offset 1 and is an inequality (8); a regression sample has sign 1 and offset
-    y_i and is an equality (10). A system is fixed once it is made: what is derived from its arrays is kept.
+    A classification sample has sign y_i and offset 1 and is an inequality (8); a regression sample has sign 1 and
+    offset y_i and is an equality (10). A system is fixed once it is made: what is derived from its arrays is kept.
 
     Attributes:
         model: the network.
@@ -41,7 +41,8 @@ class ConstraintSystem:
             if not isinstance(task, Task):
                 raise InputError("task", task, "a margin_projection.Task")
             if task.X.shape[1:] != model.input_shape:
-                raise InputError("task.X", task.X, f"of shape (n, {', '.join(map(str, model.input_shape))}) for {model!r}")
+                shape = ", ".join(map(str, model.input_shape))
+                raise InputError("task.X", task.X, f"of shape (n, {shape}) for {model!r}")
         self.model, self.tasks = model, tuple(tasks)
         self.X = np.concatenate([task.X for task in tasks])
         labels = np.concatenate([task.y for task in tasks])
@@ -66,7 +67,7 @@ class ConstraintSystem:
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """signs_i times the model's coefficients of sample i: A (n, p) with c(theta) = A theta - offsets for LINEAR models.
+        """signs_i times the model's coefficients: A (n, p) with c(theta) = A theta - offsets for LINEAR models.
 
         Raises:
             TypeError: the model's structure has no coefficients.
