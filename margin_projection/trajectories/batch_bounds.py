@@ -59,6 +59,38 @@ def _squared_bounds(starts: np.ndarray, form: np.ndarray, bound: float, weights:
     return gain - loss - 8.0 * _EPSILON * (np.abs(gain) + loss)
 
 
+def several_lower_bounds(
+    starts: np.ndarray, forms: np.ndarray, offsets: np.ndarray, is_equality: np.ndarray, multipliers: np.ndarray
+) -> np.ndarray:
+    """Numbers no larger than the distances from ``starts`` to {theta : <q_i, theta^2> >= b_i, or = b_i}.
+
+    As `quadratic_lower_bound`, for (R, p) starts with one row of multipliers (R, n) each, in extended precision.
+
+    >>> data = np.zeros((1, 1)), np.array([[4.0], [1.0]]), np.array([1.0, -1.0]), np.array([False, False])
+    >>> several_lower_bounds(*data, np.array([[0.125, 0.0]])).round(12).tolist()
+    [0.5]
+    """
+    weights = np.where(np.isfinite(multipliers), 2.0 * multipliers, 0.0).T
+    w = np.where(is_equality[:, None], weights, np.maximum(weights, 0.0)).astype(_EXTENDED)
+    q, b, squares = forms.astype(_EXTENDED), offsets.astype(_EXTENDED), starts.T.astype(_EXTENDED) ** 2
+    error = (len(forms) + 4.0) * _EXTENDED_EPSILON
+    pull, size = _combine(q, w), _combine(np.abs(q), np.abs(w))
+    w = w / np.maximum(1.0, (pull + 2.0 * error * (1.0 + size)).max(0))
+    pull, size = _combine(q, w), _combine(np.abs(q), np.abs(w))
+    curvature = np.maximum(1.0 - pull - error * (1.0 + size), 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a loss that is no number proves nothing, in `_root`
+        terms = np.where(size * squares > 0.0, (np.abs(pull) + error * size) ** 2 * squares / curvature, 0.0)
+    loss = terms.sum(0)
+    residuals, sizes = b[:, None] - _combine(q.T, squares), np.abs(b)[:, None] + _combine(np.abs(q).T, squares)
+    rounding = (sum(forms.shape) + 16.0) * _EXTENDED_EPSILON * ((np.abs(w) * sizes).sum(0) + loss)
+    return _root((w * residuals).sum(0) - loss - rounding)
+
+
+def _combine(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(p, R) sum_i rows_i weights_i of rows (n, p) and weights (n, R)."""
+    return (rows[:, :, None] * weights[:, None, :]).sum(0)
+
+
 def halfspace_lower_bounds(starts: np.ndarray, normal: np.ndarray, bound: float, is_equality: bool) -> np.ndarray:
     """Numbers no larger than the distances from ``starts`` (R, p) to {theta : <a, theta> >= b, or = b}; 0 where a = 0.
 

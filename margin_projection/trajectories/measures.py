@@ -63,9 +63,7 @@ def _distances(points: Tensor, projector: Projector, index: int) -> tuple[np.nda
     """
     index = index % len(projector.sets)
     if not projector.is_local:
-        moves = projector.moves(points, index)
-        bounds = np.where(np.isnan(moves.distances), np.nan, moves.lower_bounds)
-        return moves.distances, bounds
+        return projector.distances(points, index)
     system = projector.sets[index]
     violations = system.violation_values(system.constraint_values(points)).amax(1)
     outside = torch.nonzero(violations > projector.tolerance).squeeze(1).tolist()

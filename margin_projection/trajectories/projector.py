@@ -14,8 +14,9 @@ from margin_projection.networks.base import Structure
 from margin_projection.projections.project import project
 from margin_projection.projections.result import Projection, Status
 from margin_projection.sets.margin_set import ConstraintSystem
-from margin_projection.trajectories.moves import Moves, moves_of
+from margin_projection.trajectories.moves import Moves, measured_distance, moves_of
 from margin_projection.trajectories.one_constraint import Draft, OneConstraint
+from margin_projection.trajectories.several_constraints import SeveralConstraints
 
 _SHARED = (Structure.LINEAR, Structure.DIAGONAL_QUADRATIC, Structure.QUADRATIC)
 
@@ -37,6 +38,7 @@ class Projector:
         self.tolerance = float(options.get("tolerance", 1e-10))
         self.is_local = options.get("method") == "local" or self.sets[0].model.structure is Structure.GENERAL
         local = options.get("method") == "local"
+        self._several = [None if local else SeveralConstraints.of(each, device) for each in self.sets]
         self._constraints = [None if local else OneConstraint.of(each, device) for each in self.sets]
         self._points: Tensor | None = None
         self._projections: dict[tuple[int, int, bool], Projection] = {}
@@ -52,6 +54,19 @@ class Projector:
         if index not in self._drafts:
             self._drafts[index] = constraint.project(points, self.tolerance)
         return self._complete_draft(points, index, self._drafts[index])
+
+    def distances(self, points: Tensor, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """(R,) distances of points (R, p) to set ``index`` and lower bounds; nan where none was found."""
+        several = self._several[index]
+        if several is None:
+            moves = self.moves(points, index)
+            return moves.distances, np.where(np.isnan(moves.distances), np.nan, moves.lower_bounds)
+        distances, bounds, accepted = several.distances(points, self.tolerance)
+        for row in np.flatnonzero(~accepted).tolist():
+            projection = self.projection(points, row, index)
+            distances[row] = measured_distance(projection)
+            bounds[row] = np.nan if np.isnan(distances[row]) else projection.certificate.lower_bound
+        return distances, bounds
 
     def projection(self, points: Tensor, row: int, index: int, all_minimizers: bool = False) -> Projection:
         """The projection of one row of points (R, p) onto set ``index``."""
