@@ -34,6 +34,11 @@ class Pass:
         self.slopes = [phi.derivative(z) for z in self.preactivations[:-1]]
         self.has_other_slopes = False
 
+    @cached_property
+    def input_products(self) -> list[Tensor | None]:
+        """A A^T (n, n) of the patches that enter each layer; None for layers with several positions."""
+        return [each[:, 0] @ each[:, 0].T if each.shape[1] == 1 else None for each in self.inputs]
+
     def with_slopes(self, index: Tensor, slopes: Tensor) -> Pass:
         """The same pass with other slopes at these positions of the listing, and the activation's own elsewhere."""
         hidden = self.preactivations[:-1]
@@ -116,7 +121,9 @@ class LayeredLinearization(Linearization):
         return total
 
     def apply_rows(self, vector: Tensor, rows: Tensor) -> Tensor:
-        samples, position = self._samples[rows].unique(return_inverse=True)
+        samples, position = rows, slice(None)
+        if len(self._kinks):
+            samples, position = self._samples[rows].unique(return_inverse=True)
         total = torch.zeros(rows.numel(), dtype=self.values.dtype, device=self.values.device)
         for inputs, delta, part in zip(self._pass.inputs, self._deltas, self._split(vector), strict=True):
             total += ((inputs[samples] @ part.T)[position] * delta[rows]).flatten(1).sum(1)
@@ -124,22 +131,27 @@ class LayeredLinearization(Linearization):
 
     def adjoint(self, weights: Tensor) -> Tensor:
         rows = torch.nonzero(weights).squeeze(1)
-        samples, position = self._samples[rows].unique(return_inverse=True)
-        parts = []
-        for inputs, delta in zip(self._pass.inputs, self._deltas, strict=True):
-            collected = torch.zeros(samples.numel(), *delta.shape[1:], dtype=delta.dtype, device=delta.device)
-            collected.index_add_(0, position, weights[rows, None, None] * delta[rows])
-            parts.append((collected.flatten(0, 1).T @ inputs[samples].flatten(0, 1)).flatten())
-        return torch.cat(parts)
+        weighted = [weights[rows, None, None] * delta[rows] for delta in self._deltas]
+        samples = rows
+        if len(self._kinks):
+            samples, position = self._samples[rows].unique(return_inverse=True)
+            empty = [each.new_zeros(samples.numel(), *each.shape[1:]) for each in weighted]
+            weighted = [zeros.index_add_(0, position, each) for zeros, each in zip(empty, weighted, strict=True)]
+        return torch.cat(
+            [
+                _outer(each, inputs[samples]).flatten()
+                for each, inputs in zip(weighted, self._pass.inputs, strict=True)
+            ]
+        )
 
     def gram(self) -> Tensor:
         rows = self.values.numel()
         total = torch.zeros(rows, rows, dtype=self.values.dtype, device=self.values.device)
-        for inputs, delta in zip(self._pass.inputs, self._deltas, strict=True):
-            if inputs.shape[1] == 1:
-                squares = inputs[:, 0] @ inputs[:, 0].T
+        for inputs, products, delta in zip(self._pass.inputs, self._pass.input_products, self._deltas, strict=True):
+            if products is not None:
+                squares = products
                 if len(self._kinks):
-                    squares = squares[self._samples][:, self._samples]
+                    squares = products[self._samples[:, None], self._samples]
                 total += squares * (delta[:, 0] @ delta[:, 0].T)
             else:
                 total += self._positional_gram(inputs, delta)
