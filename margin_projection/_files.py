@@ -6,33 +6,91 @@ import json
 import math
 import os
 import secrets
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from margin_projection._validation import InputError
 
+DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+)
+"""What reading a damaged .npy or .npz file may raise."""
 
-def write_atomically(path: str | Path, content: bytes) -> Path:
-    """Write ``content`` to ``path``, whose folder must exist: a reader sees the old file or the whole new one.
+
+def check_target(path: Any) -> Path:
+    """``path`` as a `Path` that a file can be written to.
+
+    Raises:
+        InputError: no path, a directory or a device, or in a directory that does not exist.
+    """
+    try:
+        target = Path(path)
+    except TypeError as error:
+        raise InputError("path", path, "a file's path") from error
+    if (target.exists() and not target.is_file()) or not target.parent.is_dir():
+        raise InputError("path", str(target), "a file that can be written, in a directory that exists")
+    return target
+
+
+def write_atomically(path: Any, write: bytes | Callable[[IO[bytes]], object]) -> Path:
+    """Put bytes, or what ``write`` writes to a stream, in the place of ``path``, whose folder must exist.
+
+    Whoever reads ``path`` sees the old file or the whole new one.
 
     Raises:
         InputError: the file cannot be written.
     """
-    file = Path(path)
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(6)}.tmp")
+    target = check_target(path)
     try:
-        with open(temporary, "xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, file)
+        with replacing(target) as temporary, open(temporary, "xb") as stream:
+            if callable(write):
+                write(stream)
+            else:
+                stream.write(write)
     except OSError as error:
-        raise InputError("path", str(file), f"a file that can be written ({error.strerror or error})") from error
+        raise InputError("path", str(target), f"a file that can be written ({error.strerror or error})") from error
+    return target
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A free path beside ``path``, with the same suffix: the file written there takes the place of ``path`` at the end.
+
+    It is flushed to the disk first and takes over the permissions; on failure it is removed and ``path`` stays.
+    """
+    temporary = temporary_beside(path)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as stream:
+            os.fsync(stream.fileno())
+        if path.exists():
+            temporary.chmod(path.stat().st_mode & 0o777)
+        os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    return file
+
+
+def temporary_beside(path: Path) -> Path:
+    """The name of a hidden file in the folder of ``path``, with its suffix, that is not there yet."""
+    return path.with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
 
 
 def writable_folder(name: str, path: str | Path) -> Path:

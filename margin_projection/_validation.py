@@ -22,8 +22,8 @@ class InputError(ValueError):
 def _shorten(value: object, limit: int = 80) -> str:
     if hasattr(value, "shape"):
         return f"an array of shape {tuple(value.shape)}"
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    text, half = repr(value), limit // 2
+    return text if len(text) <= limit else f"{text[: half - 3]}...{text[-half:]}"  # the end of a path is its name
 
 
 def check_integer(name: str, value: Any, minimum: int | None = None, maximum: int | None = None) -> int:

@@ -276,7 +276,7 @@ def test_damaged_archives(tmp_path, compressed):
         (lambda folder: load_tasks(folder / "absent.npz", kind="ranking"), "kind must be one of"),
         (lambda folder: load_tasks(folder / "a.npz", kind=3), "kind must be one of"),
         (lambda folder: save_tasks(folder / "tasks.csv", catastrophic_pair()), "a file name that ends in .npz"),
-        (lambda folder: save_tasks(folder / "absent" / "tasks.npz", catastrophic_pair()), "No such file"),
+        (lambda folder: save_tasks(folder / "absent" / "tasks.npz", catastrophic_pair()), "in a directory that exists"),
         (lambda folder: save_tasks(folder / "tasks.npz", []), "tasks must be a nonempty sequence of tasks"),
         (lambda folder: save_tasks(folder / "tasks.npz", catastrophic_pair()[0]), "tasks must be a nonempty sequence"),
         (lambda folder: save_tasks(folder / "tasks.npz", [X]), "tasks must be a nonempty sequence of tasks"),

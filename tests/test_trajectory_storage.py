@@ -229,7 +229,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(np, "savez", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(mp.InputError, match="disk full"):
         run.save(path)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 

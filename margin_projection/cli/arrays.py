@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from margin_projection._files import DAMAGE
 from margin_projection.cli.errors import BadInput
 
 if TYPE_CHECKING:
     import numpy as np
-
-_DAMAGE = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    MemoryError,
-    OverflowError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-)
 
 
 def read_array(name: str, path: str, key: str | None = None) -> np.ndarray:
@@ -57,7 +41,7 @@ def _load(name: str, path: str) -> Any:
 
     try:
         return np.load(path, allow_pickle=False)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _damaged(name, path) from error
 
 
@@ -68,7 +52,7 @@ def _load_member(name: str, path: str, key: str | None) -> Any:
         with zipfile.ZipFile(path) as archive:
             keys = [member.removesuffix(".npy") for member in archive.namelist()]
             intact = archive.testzip() is None
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _damaged(name, path) from error
     chosen = keys[0] if key is None and len(keys) == 1 else key
     if keys.count(chosen or "") != 1:
@@ -76,7 +60,7 @@ def _load_member(name: str, path: str, key: str | None) -> Any:
     try:
         with np.load(path, allow_pickle=False) as opened:
             array = opened[chosen] if intact else None
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _damaged(name, path) from error
     if array is None:
         raise _damaged(name, path)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from margin_projection._files import replacing, temporary_beside
 from margin_projection.cli.errors import BadInput
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
@@ -45,7 +45,7 @@ def check_writable(option: str, path: Path) -> None:
         if real.exists():
             with open(real, "ab"):
                 pass
-        trial = _temporary(real)
+        trial = temporary_beside(real)
         with open(trial, "xb"):
             pass
         trial.unlink()
@@ -63,20 +63,10 @@ def write_file(option: str, path: Path, write: Callable[[Path], None]) -> None:
         if _is_special(real):
             write(real)
         else:
-            _replace(real, write)
+            with replacing(real) as temporary:
+                write(temporary)
     except OSError as error:
         raise _unwritable(option, path, error) from error
-
-
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    temporary = _temporary(path)
-    try:
-        write(temporary)
-        with open(temporary, "rb+") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_stdout(text: str) -> None:
@@ -106,10 +96,6 @@ def silence_stdout() -> None:
 
 def _is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
 
 
 def _unwritable(option: str, path: Path, error: Exception) -> BadInput:

@@ -41,7 +41,7 @@ def _reduced_cells(normals: np.ndarray, limit: int) -> np.ndarray | None:
     if count > 10 and dimension > 0:
         too_many = math.comb(count, dimension - 1) * 2**dimension > 4 * limit
         return None if too_many else _cells_from_rays(normals, limit)
-    if 6 < count and dimension < count and math.comb(count, dimension - 1) < 2000:
+    if count > 6 and dimension < count and math.comb(count, dimension - 1) < 2000:
         return _cells_from_rays(normals, limit)
     return np.array(list(itertools.product((False, True), repeat=count)), dtype=bool).reshape(-1, count)
 

@@ -5,26 +5,15 @@ from __future__ import annotations
 import re
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from margin_projection._files import DAMAGE
 from margin_projection._validation import InputError, check_choice
 from margin_projection.tasks.task import KINDS, Task
 
 _NUMBERED = re.compile(r"[Xy]_(0|[1-9][0-9]{0,8})")
-_DAMAGE = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    MemoryError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-)
 _END_RECORD_REACH = 22 + 2**16  # bytes: a zip file's end record and the longest comment after it
 
 
@@ -46,7 +35,7 @@ def _read_arrays(file: Path) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(file) as archive:
             keys = [name.removesuffix(".npy") for name in archive.namelist()]
         complete = len(keys) % 2**16 == _recorded_count(file)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise InputError("path", str(file), damaged) from error
     if not complete:
         raise InputError("path", str(file), damaged)
@@ -72,7 +61,7 @@ def _read_array(file: Path, key: str, damaged: str) -> np.ndarray:
     try:
         with np.load(file, allow_pickle=False) as opened:
             array = opened[key]
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise InputError(f"{file}", key, damaged) from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"{file}", key, damaged)

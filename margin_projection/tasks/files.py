@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from margin_projection._files import write_atomically
 from margin_projection._validation import InputError, check_choice
 from margin_projection.tasks._csv import read_csv
 from margin_projection.tasks._npz import read_npz
@@ -65,17 +65,7 @@ def save_tasks(path: str | os.PathLike[str], tasks: Sequence[Task]) -> None:
     arrays: dict[str, Any] = {"kind": np.array(checked[0].kind), "names": np.array([task.name for task in checked])}
     for index, task in enumerate(checked):
         arrays[f"X_{index}"], arrays[f"y_{index}"] = task.X, task.y
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        with open(temporary, "xb") as stream:
-            np.savez(stream, **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, file)
-    except OSError as error:
-        raise InputError("path", str(file), f"a file that can be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomically(file, lambda stream: np.savez(stream, **arrays))
 
 
 def check_path(path: Any, suffixes: Any) -> Path:

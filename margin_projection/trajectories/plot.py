@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from margin_projection._files import check_target, write_atomically
 from margin_projection._validation import InputError
-from margin_projection.trajectories.storage import check_target, write_atomically
 from margin_projection.trajectories.trajectory import Trajectory
 
 # Okabe and Ito's colours, told apart by the colour-blind; styles and markers tell them apart in grey.

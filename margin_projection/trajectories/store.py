@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from margin_projection._files import check_target
 from margin_projection._validation import InputError
 from margin_projection.networks.base import Model
 from margin_projection.tasks.orderings import Given, Ordering
 from margin_projection.tasks.task import Task
-from margin_projection.trajectories.storage import check_target, read_archive, write_archive
+from margin_projection.trajectories.storage import read_archive, write_archive
 from margin_projection.trajectories.trajectory import Trajectory, from_archive, to_archive
 
 _SECONDS = 5.0  # between two saves
