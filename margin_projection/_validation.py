@@ -16,10 +16,15 @@ class InputError(ValueError):
 
     def __init__(self, argument: str, value: object, requirement: str) -> None:
         self.argument, self.value, self.requirement = argument, value, requirement
-        super().__init__(f"{argument} must be {requirement}, got {_shorten(value)}")
+        super().__init__(f"{argument} must be {requirement}, got {shorten(value)}")
 
 
-def _shorten(value: object, limit: int = 80) -> str:
+def shorten(value: object, limit: int = 80) -> str:
+    """``value`` as a message shows it: the shape of an array, else at most ``limit`` characters, both ends kept.
+
+    >>> shorten("a" * 100, 20)
+    "'aaaaaa...aaaaaaaaa'"
+    """
     if hasattr(value, "shape"):
         return f"an array of shape {tuple(value.shape)}"
     text, half = repr(value), limit // 2

@@ -1,4 +1,6 @@
-"""The general solver against closed forms, global solvers, peers, and conditions recomputed by automatic differentiation."""
+"""The general solver against closed forms, global solvers, peers, and conditions recomputed by differentiation."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -21,10 +23,10 @@ def jacobian(model, theta, X):
 
 
 def least_clarke_residual(model, point, start, task):
-    """The least ||point - start - sum_i lambda_i g_i| over multipliers and Clarke gradients, one hidden layer, by brute force.
+    """The least ||point - start - sum_i lambda_i g_i|| over multipliers and Clarke gradients of one hidden layer.
 
-    For sample i with kinks K on it the generalized gradients are g_i + sum_k a_k coefficient_k dz_k, a_k in [0, 1]; with
-    nu_k = lambda_i a_k this is a linear least-squares problem with bounds, solved for the given set of kinks.
+    For sample i with kinks K on it the generalized gradients are g_i + sum_k a_k coefficient_k dz_k, a_k in [0, 1];
+    with nu_k = lambda_i a_k this is a linear least-squares problem with bounds, solved for the given set of kinks.
     """
     hidden, outer = (weight.numpy() for weight in model.weights(torch.as_tensor(point)))
     z = task.X @ hidden.T
@@ -67,7 +69,7 @@ def test_convergence_is_quadratic_on_smooth_models(widths, activation):
     start = torch.as_tensor(model.initialize(3, "he", 0.5))
     run = solve_locally(mp.MarginSet(model, DIGITS), start, start, 1e-11, 200)
     errors = [max(violation, stationarity) for violation, stationarity, _ in run.history]
-    late = [(before, after) for before, after in zip(errors[:-1], errors[1:], strict=True) if 1e-5 < before < 3e-3]
+    late = [(before, after) for before, after in pairwise(errors) if 1e-5 < before < 3e-3]
     assert late and all(after <= 300.0 * before**2 for before, after in late)
 
 
@@ -165,7 +167,8 @@ def test_a_saddle_point_is_left():
     model = mp.networks.FullyConnected((1, 1, 1), "identity")
     task = mp.Task([[1.0]], [1])
     for start, expected in (([0.5, 0.5], np.sqrt(0.5)), ([1.0, -1.0], None)):
-        exact, local = (mp.project(np.array(start), mp.MarginSet(model, task), method=each) for each in ("auto", "local"))
+        target = mp.MarginSet(model, task)
+        exact, local = (mp.project(np.array(start), target, method=each) for each in ("auto", "local"))
         assert local.distance == pytest.approx(exact.distance, rel=1e-9)
         assert expected is None or local.distance == pytest.approx(expected, rel=1e-9)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from margin_projection._validation import shorten
 from margin_projection.cli.config import Configuration
 from margin_projection.cli.errors import BadInput
 
@@ -109,15 +110,10 @@ def _describe(problem: Any) -> str:
     requirement = problem["msg"].removeprefix("Value error, ")
     for subject in ("Input", "String", "List"):
         requirement = requirement.replace(f"{subject} should ", "must ")
-    return f"{name} {requirement}, got {_shorten(problem['input'])}"
+    return f"{name} {requirement}, got {shorten(problem['input'])}"
 
 
 def _name(location: tuple[Any, ...]) -> str:
     """Where the problem is, without the kind that pydantic puts after a section's name."""
     parts = [part for position, part in enumerate(location) if position != 1 or location[0] not in _DISCRIMINATORS]
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
-
-
-def _shorten(value: Any, limit: int = 80) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -17,7 +17,7 @@ from margin_projection.projections.diagonal_program import (
     solve_conic,
 )
 from margin_projection.projections.infeasibility import prove_infeasible
-from margin_projection.projections.problem import ProjectionProblem, Solution
+from margin_projection.projections.problem import ProjectionProblem, Solution, stay, without_point
 from margin_projection.projections.quadratic_bound import quadratic_lower_bound
 from margin_projection.projections.result import CertificateKind, Counts, Status
 
@@ -45,7 +45,7 @@ def project_diagonal(problem: ProjectionProblem) -> Solution:
     z = start.detach().cpu().numpy()
     program = DiagonalProgram.scaled(z, Q, system.offsets, system.is_equality)
     if program.violation(program.z**2) == 0.0:
-        return _inside(problem)
+        return stay(problem)
     conic = solve_conic(program)
     if conic is not None:
         vertices = face_vertices(program, *conic, problem.seed)
@@ -53,21 +53,6 @@ def project_diagonal(problem: ProjectionProblem) -> Solution:
         if program.violation(polished[0][0] ** 2) <= 1e-7:
             return _solution(problem, program, Q, z, polished)
     return _infeasible(problem, program, Q, z)
-
-
-def _inside(problem: ProjectionProblem) -> Solution:
-    """The start itself."""
-    return Solution(
-        points=(problem.start.clone(),),
-        multipliers=torch.zeros(problem.system.num_constraints, dtype=torch.float64, device=problem.start.device),
-        status=Status.GLOBAL,
-        kind=CertificateKind.GLOBAL,
-        lower_bound=0.0,
-        bound_method="the start satisfies every constraint",
-        method=_METHOD,
-        complete=True,
-        counts=Counts(forwards=1),
-    )
 
 
 def _solution(
@@ -140,14 +125,11 @@ def _infeasible(problem: ProjectionProblem, program: DiagonalProgram, Q: np.ndar
     evidence: dict[str, Any] = {}
     if proof is not None:
         evidence = {"farkas": list(proof.farkas), "system": "{Q s >= b (or = b), s >= 0} with s = theta^2"}
-    return Solution(
-        points=(torch.as_tensor(point, device=problem.start.device),),
-        multipliers=torch.zeros(len(Q), dtype=torch.float64, device=problem.start.device),
-        status=Status.NOT_FOUND if proof is None else Status.INFEASIBLE,
-        kind=CertificateKind.NONE if proof is None else CertificateKind.INFEASIBLE,
-        lower_bound=0.0 if proof is None else float("inf"),
-        bound_method="none" if proof is None else "exact Farkas vector in the squared parameters",
-        method=_METHOD,
+    return without_point(
+        problem,
+        torch.as_tensor(point, device=problem.start.device),
+        _METHOD,
+        proof=None if proof is None else "exact Farkas vector in the squared parameters",
         evidence=evidence,
         counts=Counts(jacobians=1),
     )

@@ -23,7 +23,7 @@ from margin_projection.projections.piecewise_tree import (
     Search,
     symmetric_groups,
 )
-from margin_projection.projections.problem import ProjectionProblem, Solution
+from margin_projection.projections.problem import ProjectionProblem, Solution, stay, without_point
 from margin_projection.projections.result import CertificateKind, Counts, Status
 
 METHOD = "piecewise branch and bound"
@@ -51,9 +51,9 @@ def project_piecewise(problem: ProjectionProblem) -> Solution:
     data = ridge_data(problem)
     reason = emptiness_proof(problem.system, problem.tolerance)
     if reason is not None:
-        return _without_point(problem, data, Status.INFEASIBLE, {"reason": reason})
+        return _without_point(problem, data, {"reason": reason}, proved=True)
     if data.violation(data.weights) == 0.0:
-        return _at_start(problem)
+        return stay(problem)
     incumbents = Incumbents(data)
     least = _first_points(problem, data, incumbents)
     cells = sign_cells(data.X, MOST_CELLS)
@@ -62,7 +62,7 @@ def project_piecewise(problem: ProjectionProblem) -> Solution:
     outcome, radius = _search(problem, data, incumbents, cells)
     if not incumbents.leaves:
         evidence = {**_counts(outcome), "searched_radius": radius}
-        return _without_point(problem, data, Status.NOT_FOUND, evidence, least)
+        return _without_point(problem, data, evidence, least)
     return _finish(problem, data, outcome)
 
 
@@ -181,30 +181,13 @@ def _distinct(leaves: list[Leaf]) -> list[Leaf]:
     return kept
 
 
-def _at_start(problem: ProjectionProblem) -> Solution:
-    """The start is feasible: it is its own and only projection."""
-    zeros = _tensor(problem, np.zeros(problem.system.num_constraints))
-    return Solution(
-        points=(problem.start.clone(),),
-        multipliers=zeros,
-        status=Status.GLOBAL,
-        kind=CertificateKind.GLOBAL,
-        lower_bound=0.0,
-        bound_method="distances are nonnegative",
-        method=METHOD,
-        evidence={"start_feasible": True},
-        complete=True,
-        generalized_gradient=torch.zeros_like(problem.start),
-    )
-
-
 def _without_tree(
     problem: ProjectionProblem, data: RidgeData, incumbents: Incumbents, least: np.ndarray
 ) -> Solution:
     """Too many sign patterns to list: the best point found, with a bound from the Lipschitz constant of each sample."""
     evidence = {"reason": f"more than {MOST_CELLS} sign patterns a unit"}
     if not incumbents.leaves:
-        return _without_point(problem, data, Status.NOT_FOUND, evidence, least)
+        return _without_point(problem, data, evidence, least)
     best = incumbents.leaves[0]
     stationarity = explain(data, best, problem.system.is_equality, problem.tolerance)
     return Solution(
@@ -229,21 +212,19 @@ def _lipschitz_bound(data: RidgeData) -> float:
 def _without_point(
     problem: ProjectionProblem,
     data: RidgeData,
-    status: Status,
     evidence: dict[str, Any],
     weights: np.ndarray | None = None,
+    proved: bool = False,
 ) -> Solution:
     point = problem.start.clone() if weights is None else _lift(problem, data, weights)
-    proved = status is Status.INFEASIBLE
-    return Solution(
-        points=(point,),
-        multipliers=_tensor(problem, np.zeros(problem.system.num_constraints)),
-        status=status,
-        kind=CertificateKind.INFEASIBLE if proved else CertificateKind.NONE,
-        lower_bound=math.inf if proved else max(_lipschitz_bound(data), evidence.get("certified_distance") or 0.0),
-        bound_method="an exact argument that the set is empty" if proved else "dual values and Lipschitz constants",
-        method=METHOD,
+    return without_point(
+        problem,
+        point,
+        METHOD,
+        proof="an exact argument that the set is empty" if proved else None,
         evidence={**evidence, "least_violation": problem.system.violation(point)},
+        lower_bound=max(_lipschitz_bound(data), evidence.get("certified_distance") or 0.0),
+        bound_method="dual values and Lipschitz constants",
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from margin_projection.projections.result import CertificateKind, Counts, Status
@@ -65,3 +67,52 @@ class Solution:
     complete: bool = False
     counts: Counts = field(default_factory=Counts)
     generalized_gradient: Tensor | None = None
+
+
+def stay(problem: ProjectionProblem) -> Solution:
+    """The start lies in the set: it is its own and only projection."""
+    return Solution(
+        points=(problem.start,),
+        multipliers=_no_multipliers(problem),
+        status=Status.GLOBAL,
+        kind=CertificateKind.GLOBAL,
+        lower_bound=0.0,
+        bound_method="the start lies in the set",
+        method="none needed",
+        complete=True,
+    )
+
+
+def without_point(
+    problem: ProjectionProblem,
+    point: Tensor,
+    method: str,
+    *,
+    proof: str | None,
+    evidence: Mapping[str, Any],
+    lower_bound: float = 0.0,
+    bound_method: str = "none",
+    counts: Counts | None = None,
+) -> Solution:
+    """No point of the set was found: INFEASIBLE where ``proof`` says in words how it is proved empty, else NOT_FOUND.
+
+    Args:
+        point: (p,) of least violation.
+        lower_bound, bound_method: on the distance, where the set is not proved empty.
+    """
+    proved = proof is not None
+    return Solution(
+        points=(point,),
+        multipliers=_no_multipliers(problem),
+        status=Status.INFEASIBLE if proved else Status.NOT_FOUND,
+        kind=CertificateKind.INFEASIBLE if proved else CertificateKind.NONE,
+        lower_bound=math.inf if proved else lower_bound,
+        bound_method=bound_method if proof is None else proof,
+        method=method,
+        evidence=evidence,
+        counts=Counts() if counts is None else counts,
+    )
+
+
+def _no_multipliers(problem: ProjectionProblem) -> Tensor:
+    return torch.zeros(problem.system.num_constraints, dtype=problem.start.dtype, device=problem.start.device)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from margin_projection._arrays import Array, parameters_to_tensor, restore, to_numpy
@@ -18,7 +17,7 @@ from margin_projection.projections.diagonal import project_diagonal
 from margin_projection.projections.linear import project_linear
 from margin_projection.projections.local import project_local
 from margin_projection.projections.piecewise import project_piecewise
-from margin_projection.projections.problem import ProjectionProblem, Solution
+from margin_projection.projections.problem import ProjectionProblem, Solution, stay
 from margin_projection.projections.result import Certificate, CertificateKind, Projection, ProjectionError, Status
 from margin_projection.projections.secular import project_secular
 from margin_projection.projections.verification import certified_status, kkt_residuals, verified_lower_bound
@@ -110,7 +109,7 @@ def _solve(problem: ProjectionProblem, method: str) -> Solution:
     constraints = system.constraint_array(problem.start)
     _check_size(problem.start, constraints)
     if system.violation_array(constraints).max() <= 0.0:
-        return _stay(problem)
+        return stay(problem)
     if method == "local" or structure is Structure.GENERAL:
         return project_local(problem)
     if structure is Structure.LINEAR:
@@ -152,20 +151,6 @@ def _semidefinite_or_local(problem: ProjectionProblem) -> Solution:
 
 def _distance(problem: ProjectionProblem, solution: Solution) -> float:
     return float(np.linalg.norm(to_numpy(solution.points[0]) - to_numpy(problem.start)))
-
-
-def _stay(problem: ProjectionProblem) -> Solution:
-    """The start lies in the set: it is its own and only projection."""
-    return Solution(
-        points=(problem.start,),
-        multipliers=torch.zeros_like(problem.system.tensors(problem.start.device)[1]),
-        status=Status.GLOBAL,
-        kind=CertificateKind.GLOBAL,
-        lower_bound=0.0,
-        bound_method="the start lies in the set",
-        method="none needed",
-        complete=True,
-    )
 
 
 def _certify(problem: ProjectionProblem, solution: Solution, like: Array) -> Projection:

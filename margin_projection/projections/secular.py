@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from margin_projection.networks.base import Structure
-from margin_projection.projections.problem import ProjectionProblem, Solution
+from margin_projection.projections.problem import ProjectionProblem, Solution, without_point
 from margin_projection.projections.quadratic_bound import quadratic_lower_bound
 from margin_projection.projections.result import CertificateKind, Counts, Status
 from margin_projection.projections.secular_equation import EPSILON, RaisedForm, raise_form
 
-__all__ = ["SecularBatch", "Spectrum", "project_secular", "quadratic_lower_bound", "secular_batch"]
-
+_METHOD = "secular equation"
 _BOUND_METHOD = "weak duality of one quadratic constraint (S-lemma: no gap), from the multiplier"
 _MAX_EXACT_SIZE = 40
 _MAX_REPRESENTATIVES = 32
@@ -226,7 +225,7 @@ def _solution(problem: ProjectionProblem, form: Tensor, spectrum: Spectrum, batc
     raw_start, raw_form, raw_multipliers = (each.detach().cpu().numpy() for each in (start, form[None], multipliers))
     verified = quadratic_lower_bound(raw_start, raw_form, [1.0], system.offsets, system.is_equality, raw_multipliers)
     lower_bound = verified if bool(torch.isfinite(batch.multipliers)[0]) else float(batch.lower_bounds[0])
-    points, evidence = _all_minimizers(spectrum, start, batch)
+    points, evidence = _all_minimizers(spectrum, batch)
     worst = float(system.violation_values(system.constraint_values(batch.points[0])).max())
     scale = max(1.0, abs(float(system.offsets[0])), float(form.abs().max()) * float(batch.points[0].square().sum()))
     certified = distance - lower_bound <= 1e-7 * distance + 1e-12 * float(torch.linalg.vector_norm(start))
@@ -238,63 +237,65 @@ def _solution(problem: ProjectionProblem, form: Tensor, spectrum: Spectrum, batc
         kind=CertificateKind.GLOBAL if certified else CertificateKind.LOCAL,
         lower_bound=lower_bound,
         bound_method=_BOUND_METHOD,
-        method="secular equation",
+        method=_METHOD,
         evidence=evidence,
-        complete=certified and _is_complete(spectrum, start, batch),
+        complete=certified and bool(is_complete(spectrum, start[None], batch)[0]),
         counts=Counts(jacobians=1, forwards=1),
     )
 
 
-def _is_complete(spectrum: Spectrum, start: Tensor, batch: SecularBatch) -> bool:
-    """Whether all minimizers are listed: no continuum, and no decision that rounding made."""
-    if bool(batch.ambiguous[0]):
-        return False
-    if bool(batch.inside[0]):
-        return True
-    top = spectrum.top(bool(batch.raised[0]))
-    component = torch.where(top, spectrum.rotate(start), 0.0)
-    if not bool(batch.hard[0]):
-        return True
-    return int(top.sum()) == 1 and not bool(component.any())
+def is_complete(spectrum: Spectrum, starts: Tensor, batch: SecularBatch) -> Tensor:
+    """(B,) whether all minimizers are listed: no continuum, and no decision that rounding made."""
+    if not bool(batch.hard.any()):
+        return ~batch.ambiguous
+    top = free_axes(spectrum, batch)
+    moved = (top & (spectrum.rotate(starts) != 0.0)).any(1)
+    isolated = (top.sum(1) == 1) & ~moved
+    return ~batch.ambiguous & (batch.inside | ~batch.hard | isolated)
 
 
-def _all_minimizers(
-    spectrum: Spectrum, start: Tensor, batch: SecularBatch
-) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
+def free_axes(spectrum: Spectrum, batch: SecularBatch) -> Tensor:
+    """(B, p) the eigenvectors along which the minimizers are free in the hard case."""
+    return torch.where(batch.raised[:, None], spectrum.top(True), spectrum.top(False))
+
+
+def representatives(spectrum: Spectrum, batch: SecularBatch, row: int, most: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Minimizers of a hard row, both ways along up to ``most`` eigenvectors of the extreme eigenspace.
+
+    Returns:
+        The points (2 k, p), the chosen minimizer first; the center (p,) and the axes (q, p) of the sphere of them all.
+    """
+    top = free_axes(spectrum, batch)[row]
+    point = batch.points[row]
+    center = torch.where(top, 0.0, spectrum.rotate(point))
+    axes = torch.eye(point.numel(), dtype=point.dtype, device=point.device)[top]
+    steps = batch.radius[row] * axes[:most]
+    points = torch.stack([center + steps, center - steps], dim=1).flatten(0, 1)
+    return spectrum.restore(points), spectrum.restore(center), spectrum.restore(axes)
+
+
+def _all_minimizers(spectrum: Spectrum, batch: SecularBatch) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
     """The chosen minimizer and, in the hard case, the others (representatives of a sphere)."""
     evidence: dict[str, Any] = {"hard_case": bool(batch.hard[0]), "multiplier": float(batch.multipliers[0])}
     if not bool(batch.hard[0]):
         return (batch.points[0],), evidence
-    top = spectrum.top(bool(batch.raised[0]))
-    identity = torch.eye(start.numel(), dtype=start.dtype, device=start.device)
-    basis = spectrum.restore(identity[top])
-    center = spectrum.restore(torch.where(top, 0.0, spectrum.rotate(batch.points[0])))
-    radius = batch.radius[0]
-    evidence["free_component"] = float(radius)
-    if basis.shape[0] > 1:
-        evidence["continuum"] = {
-            "shape": "sphere", "center": center.tolist(), "radius": float(radius), "basis": basis.tolist()
-        }  # fmt: skip
-    return tuple(center + sign * radius * row for row in basis[:_MAX_REPRESENTATIVES] for sign in (1.0, -1.0)), evidence
+    points, center, axes = representatives(spectrum, batch, 0, _MAX_REPRESENTATIVES)
+    radius = evidence["free_component"] = float(batch.radius[0])
+    if len(axes) > 1:
+        sphere = {"shape": "sphere", "center": center.tolist(), "radius": radius, "basis": axes.tolist()}
+        evidence["continuum"] = sphere
+    return tuple(points), evidence
 
 
 def _not_found(problem: ProjectionProblem, form: Tensor, bound: float, is_equality: bool) -> Solution:
     """No eigenvalue of the needed sign: INFEASIBLE where exact arithmetic proves it, else NOT_FOUND."""
     sign = 1.0 if bound > 0.0 or not is_equality else -1.0
-    proved = bound != 0.0 and _is_negative_semidefinite(sign * form)
     evidence = {"claim": f"{'+' if sign > 0 else '-'}A has no positive eigenvalue, so the form never reaches {bound}"}
     least = torch.where(form.diagonal() == 0.0, problem.start, 0.0) if form.ndim == 2 else problem.start * (form == 0.0)
-    return Solution(
-        points=(least,),
-        multipliers=torch.zeros_like(problem.start[:1]),
-        status=Status.INFEASIBLE if proved else Status.NOT_FOUND,
-        kind=CertificateKind.INFEASIBLE if proved else CertificateKind.NONE,
-        lower_bound=float("inf") if proved else 0.0,
-        bound_method="exact sign check of the quadratic form" if proved else "none",
-        method="secular equation",
-        evidence=evidence | {"proof": "rational arithmetic"} if proved else evidence,
-        counts=Counts(jacobians=1),
-    )
+    proof = None
+    if bound != 0.0 and _is_negative_semidefinite(sign * form):
+        proof, evidence["proof"] = "exact sign check of the quadratic form", "rational arithmetic"
+    return without_point(problem, least, _METHOD, proof=proof, evidence=evidence, counts=Counts(jacobians=1))
 
 
 def _is_negative_semidefinite(form: Tensor) -> bool:

@@ -9,7 +9,7 @@ import torch
 
 from margin_projection.networks.base import Structure
 from margin_projection.projections.infeasibility import prove_infeasible
-from margin_projection.projections.problem import ProjectionProblem, Solution
+from margin_projection.projections.problem import ProjectionProblem, Solution, stay, without_point
 from margin_projection.projections.quadratic_bound import quadratic_lower_bound
 from margin_projection.projections.result import CertificateKind, Counts, Status
 from margin_projection.projections.shor_relaxation import QuadraticProgram, improve, relax, suggestions
@@ -45,7 +45,7 @@ def project_semidefinite(problem: ProjectionProblem) -> Solution:
         )
     program, unit = _program(problem)
     if program.violation(program.start) == 0.0:
-        return _inside(problem)
+        return stay(problem)
     relaxed = relax(program)
     guesses = [program.start]
     if relaxed is not None:
@@ -81,21 +81,6 @@ def _signed_forms(problem: ProjectionProblem) -> tuple[np.ndarray, np.ndarray]:
     A = 0.5 * (A + A.transpose(0, 2, 1))
     norms = np.linalg.norm(A, axis=(1, 2))
     return A, np.where(norms > 0.0, norms, 1.0)
-
-
-def _inside(problem: ProjectionProblem) -> Solution:
-    """The start itself."""
-    return Solution(
-        points=(problem.start.clone(),),
-        multipliers=torch.zeros(problem.system.num_constraints, dtype=torch.float64, device=problem.start.device),
-        status=Status.GLOBAL,
-        kind=CertificateKind.GLOBAL,
-        lower_bound=0.0,
-        bound_method="the start satisfies every constraint",
-        method=_METHOD,
-        complete=True,
-        counts=Counts(forwards=1),
-    )
 
 
 def _solution(
@@ -192,14 +177,11 @@ def _without_point(
     evidence = (
         {} if proof is None else {"farkas": list(proof.farkas), "system": "{<A_i, Z> >= b_i (or = b_i)}, Z symmetric"}
     )
-    return Solution(
-        points=(torch.as_tensor(unit * point, device=problem.start.device),),
-        multipliers=torch.zeros(len(A), dtype=torch.float64, device=problem.start.device),
-        status=Status.NOT_FOUND if proof is None else Status.INFEASIBLE,
-        kind=CertificateKind.NONE if proof is None else CertificateKind.INFEASIBLE,
-        lower_bound=0.0 if proof is None else float("inf"),
-        bound_method="none" if proof is None else "exact Farkas vector over all symmetric matrices Z = theta theta^T",
-        method=_METHOD,
+    return without_point(
+        problem,
+        torch.as_tensor(unit * point, device=problem.start.device),
+        _METHOD,
+        proof=None if proof is None else "exact Farkas vector over all symmetric matrices Z = theta theta^T",
         evidence=evidence,
         counts=Counts(jacobians=len(tried), forwards=len(tried)),
     )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from margin_projection.networks.base import Structure
 from margin_projection.projections.quadratic_bound import quadratic_lower_bound
-from margin_projection.projections.secular import SecularBatch, Spectrum, secular_batch
+from margin_projection.projections.secular import Spectrum, is_complete, representatives, secular_batch
 from margin_projection.sets.margin_set import ConstraintSystem
 from margin_projection.trajectories.batch_bounds import diagonal_lower_bounds, halfspace_lower_bounds
 
@@ -89,7 +89,9 @@ class OneConstraint:
             batch = secular_batch(starts, self.spectrum, self.bound, self.is_equality)
             points, multipliers = batch.points, np.where(_raw(batch.found), _raw(batch.multipliers), np.inf)
             lower_bounds = self._quadratic_lower_bounds(_raw(starts), multipliers)
-            complete, alternatives = _raw(self._is_complete(starts, batch)), self._alternatives(starts, batch)
+            complete = _raw(is_complete(self.spectrum, starts, batch))
+            hard = torch.nonzero(batch.hard).squeeze(1).tolist()
+            alternatives = {row: representatives(self.spectrum, batch, row, _MAX_AXES)[0] for row in hard}
         distances = _row_norms(_raw(points) - _raw(starts))
         accepted = np.isfinite(multipliers) & self._is_certified(starts, points, distances, lower_bounds, tolerance)
         return Draft(points, multipliers, distances, lower_bounds, accepted, complete, alternatives)
@@ -123,37 +125,6 @@ class OneConstraint:
     @cached_property
     def _largest(self) -> float:
         return float(self.form.abs().max())
-
-    def _top(self, batch: SecularBatch) -> Tensor:
-        """(R, p) the eigenvectors along which a hard case is free."""
-        assert self.spectrum is not None
-        return torch.where(batch.raised[:, None], self.spectrum.top(True), self.spectrum.top(False))
-
-    def _is_complete(self, starts: Tensor, batch: SecularBatch) -> Tensor:
-        """(R,) whether all minimizers are listed: no continuum, and no decision that rounding made."""
-        assert self.spectrum is not None
-        if not bool(batch.hard.any()):
-            return ~batch.ambiguous
-        top = self._top(batch)
-        moved = (top & (self.spectrum.rotate(starts) != 0.0)).any(1)
-        isolated = (top.sum(1) == 1) & ~moved
-        return ~batch.ambiguous & (batch.inside | ~batch.hard | isolated)
-
-    def _alternatives(self, starts: Tensor, batch: SecularBatch) -> dict[int, Tensor]:
-        """All minimizers of the hard rows; of a sphere of them, those along the axes of an eigenbasis."""
-        assert self.spectrum is not None
-        hard = torch.nonzero(batch.hard).squeeze(1)
-        if hard.numel() == 0:
-            return {}
-        top = self._top(batch)[hard]
-        centers = torch.where(top, 0.0, self.spectrum.rotate(batch.points[hard]))
-        identity = torch.eye(starts.shape[1], dtype=starts.dtype, device=starts.device)
-        result = {}
-        for row, center, axes, radius in zip(hard.tolist(), centers, top, batch.radius[hard], strict=True):
-            steps = radius * identity[axes][:_MAX_AXES]
-            coordinates = torch.stack([center + steps, center - steps], dim=1).flatten(0, 1)
-            result[row] = self.spectrum.restore(coordinates)
-        return result
 
 
 def _raw(tensor: Tensor) -> np.ndarray:
