@@ -6,6 +6,7 @@ MARGIN_PROJECTION_TESTS=thorough gives the property tests forty times as many ex
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -33,3 +34,10 @@ def _seeded() -> None:
     """Generators that a library may reach for start the same in every test; tests themselves pass seeds."""
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
