@@ -16,12 +16,11 @@ from matplotlib.figure import Figure
 
 from margin_projection._files import json_bytes, writable_folder, write_atomically
 
-COLUMN = 3.5  # inches, one column of a two-column page
-PAGE = 7.0  # both columns
+PAGE = 7.0  # inches, the width of a page
 
 # Okabe and Ito's palette: told apart under every common colour blindness.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#6E6E6E"
 
 _SETTINGS: Any = {

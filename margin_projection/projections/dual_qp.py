@@ -77,7 +77,7 @@ def least_distance(
     rows = _factor(unit_gram)
     multipliers, ray = solve_unit_rows(rows, unit_rhs, is_equality, warm_active)
     if multipliers is None:
-        return _failure(gram, rhs, is_equality, None if ray is None else ray * inverse)
+        return _failure(rhs, is_equality, None if ray is None else ray * inverse)
     best, active, optimal = refine(GramProgram(unit_gram, unit_rhs), is_equality, multipliers)
     multipliers = best.multipliers * (inverse * size)
     status = DualQPStatus.OPTIMAL if optimal else DualQPStatus.FAILED
@@ -172,7 +172,7 @@ def _zero_solution(rhs: np.ndarray, is_equality: np.ndarray) -> DualQPSolution:
     return DualQPSolution(np.zeros_like(rhs), is_equality.copy(), -rhs, DualQPStatus.OPTIMAL)
 
 
-def _failure(gram: np.ndarray, rhs: np.ndarray, is_equality: np.ndarray, ray: np.ndarray | None) -> DualQPSolution:
+def _failure(rhs: np.ndarray, is_equality: np.ndarray, ray: np.ndarray | None) -> DualQPSolution:
     status = DualQPStatus.FAILED if ray is None else DualQPStatus.INFEASIBLE
     if ray is not None:
         ray = ray / np.abs(ray).max()
@@ -186,7 +186,7 @@ def _without_zero_rows(
     impossible = ~kept & ((rhs > 0.0) | (is_equality & (rhs != 0.0)))
     if impossible.any():
         unit = np.where(np.arange(rhs.size) == np.flatnonzero(impossible)[0], np.sign(rhs), 0.0)
-        return _failure(gram, rhs, is_equality, unit)
+        return _failure(rhs, is_equality, unit)
     warm = None if warm_active is None else warm_active[kept]
     reduced = least_distance(gram[np.ix_(kept, kept)], rhs[kept], is_equality[kept], warm)
     multipliers, active, slack = np.zeros_like(rhs), is_equality.copy(), -rhs

@@ -64,7 +64,6 @@ class DualFunction:
         rows = np.arange(data.row_samples.size)
         self.cuts = Cuts(rows, np.full((rows.size, data.units), np.nan))
         self.cuts.slopes = self._normalize(rows, data.slopes(data.weights)[data.row_samples])
-        self.evaluations = 0
 
     def _normalize(self, rows: np.ndarray, slopes: np.ndarray) -> np.ndarray:
         """Slopes with 0 where the unit is convex in the row (there the cell decides)."""
@@ -81,7 +80,6 @@ class DualFunction:
     def evaluate(self, multipliers: np.ndarray, allowed: np.ndarray) -> Bound:
         """The certified bound at ``multipliers`` (k,), clipped to >= 0, over the cells ``allowed`` (units, cells)."""
         data, cuts = self.data, self.cuts
-        self.evaluations += 1
         multipliers = np.maximum(self.pad(multipliers), 0.0)
         signs, samples = data.row_signs[cuts.rows], data.row_samples[cuts.rows]
         convex = {}
