@@ -288,6 +288,7 @@ _INTERRUPTED = """
 import os, signal
 from margin_projection.cli.main import main
 from margin_projection.trajectories.record import Record
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 append = Record.append
 def append_and_interrupt(self, *arguments):
     append(self, *arguments)
