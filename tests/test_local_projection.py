@@ -256,3 +256,44 @@ def test_bad_starts_and_sets_are_named():
         mp.project([0.0, 0.0], "sets")
     with pytest.raises(mp.InputError, match="one and the same model"):
         mp.project([0.0, 0.0], [system, mp.MarginSet(mp.networks.Linear(2), system.task)])
+
+
+class MaximumDifference(torch.nn.Module):
+    """max_j a_j x - max_j c_j x: breaks that no linearization lists."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.c = (torch.nn.Linear(1, 2, bias=False) for _ in range(2))
+
+    def forward(self, x):
+        return self.a(x).amax(1) - self.c(x).amax(1)
+
+
+@pytest.mark.parametrize(
+    ("model", "sample", "start"),
+    [
+        (
+            mp.networks.FullyConnected((2, 2, 1), "relu"),
+            [-2.711250706492828, -0.7868706205445375],
+            [0, 0, 0.12202848342415323, -0.9474591586387305, 0, -0.3842631103856891],
+        ),
+        (mp.networks.FullyConnected((1, 2, 1), "squared_relu"), [1.0], [0.5, 0, 0.5, 10]),
+        (mp.networks.from_module(MaximumDifference(), (1,)), [1.0], [0, 0, 0, 0]),
+    ],
+    ids=["dead unit", "jumping second derivative", "maximum"],
+)
+def test_a_stationary_point_where_smoothness_breaks_is_not_called_a_local_minimizer(model, sample, start):
+    """In each case points nearer to the start exist in every neighbourhood of the point found."""
+    result = mp.project(np.array(start, dtype=float), mp.MarginSet(model, mp.Task([sample], [1])), starts=1)
+    assert result.status is mp.Status.STATIONARY
+
+
+def test_multipliers_of_dependent_quadratic_constraints_explain_the_point():
+    model, generator = mp.networks.FullyConnected((3, 2, 1), "identity"), np.random.default_rng(0)
+    for _ in range(10):
+        X = generator.standard_normal((3, 3))
+        X[:, 2] = 0.0
+        task = mp.Task(X, X @ [1.0, -0.5, 0.0], "regression")
+        result = mp.project(np.zeros(8), mp.MarginSet(model, task), throw=False)
+        if result.status is mp.Status.GLOBAL:
+            assert result.residuals.stationarity <= 1e-6

@@ -34,6 +34,7 @@ class Model(ABC):
         input_shape: the shape of one sample, ``(d,)`` for vectors.
         structure: see `Structure`.
         smooth: whether f is twice continuously differentiable in theta everywhere.
+        nonsmooth_operations: names of operations that break smoothness where `Linearization.breaks` cannot tell.
     """
 
     degree: float
@@ -41,6 +42,7 @@ class Model(ABC):
     input_shape: tuple[int, ...]
     structure: Structure = Structure.GENERAL
     smooth: bool = True
+    nonsmooth_operations: tuple[str, ...] = ()
 
     def __call__(self, theta: Array, X: Array) -> Array:
         """Outputs f(x_i; theta): (n,) for theta (p,), (B, n) for a batch (B, p); X is (n, *input_shape).

@@ -202,6 +202,12 @@ class LayeredLinearization(Linearization):
         left = self._pass.activation.left
         return LayeredLinearization(self._pass.with_slopes(index, left + (1.0 - left) * fractions), self._kinks)
 
+    def breaks(self) -> tuple[Tensor, Tensor]:
+        hidden = [] if self._pass.activation.twice_differentiable else self._pass.preactivations[:-1]
+        listing = KinkListing(self._num_outputs, [z[0].numel() for z in hidden], self.values.device)
+        values = torch.cat([self.values.new_zeros(0), *(z.flatten() for z in hidden)])
+        return values, listing.everything()[0]
+
     def kink_changes(self, vector: Tensor) -> Tensor:
         forward = self._pass
         if not self._has_kinks:

@@ -91,6 +91,14 @@ class Linearization(ABC):
         """The preactivations that `kinks` lists, in its order, without the derivatives."""
         return self.kinks().values
 
+    def breaks(self) -> tuple[Tensor, Tensor]:
+        """Preactivations at whose zero a first or second derivative jumps, (K,) values and the sample of each.
+
+        Where f is not twice differentiable the kinks come first, in the order of `kinks`.
+        """
+        kinks = self.kinks()
+        return kinks.values, kinks.samples
+
     def with_fractions(self, index: Tensor, fractions: Tensor) -> Linearization:
         """The same rows with generalized gradients: slope (1 - fraction) left + fraction right at the listed kinks.
 

@@ -23,7 +23,7 @@ _SPREADS = (1.0, 0.3, 3.0)  # sizes of random displacements of further initial p
 _MAX_ESCAPES = 3
 _SAME = 1e-6
 _ON_KINK = 1e-9  # distance in theta within which the point lies on a kink
-_MAX_CONVEX = 500
+_PROBES = 16  # random parameters at which a unit that is always 0 shows itself
 
 
 def project_local(problem: ProjectionProblem) -> Solution:
@@ -31,8 +31,8 @@ def project_local(problem: ProjectionProblem) -> Solution:
 
     Repeated constraints count once: their first row carries the multiplier. Contradictory ones prove the set empty.
 
-    The status is LOCAL where the least curvature on the tangent space is positive and no carried constraint sits on a
-    convex kink, STATIONARY where that could not be confirmed, and why the best run stopped where none converged.
+    The status is LOCAL where the least curvature on the tangent space is positive and nothing else breaks
+    smoothness, STATIONARY where that could not be confirmed, and why the best run stopped where none converged.
     """
     contradiction = find_contradiction(problem.system)
     if contradiction is not None:
@@ -71,7 +71,7 @@ def _best_of_runs(problem: ProjectionProblem) -> Solution:
     runs.sort(key=lambda pair: _rank(problem, pair[0]))
     best, curvature = runs[0]
     bound, bound_method = output_change_lower_bound(problem.system, problem.start)
-    status = _status(best, curvature)
+    status = _status(problem, best, curvature)
     return Solution(
         points=_distinct_minimizers(problem, [run for run, _ in runs]),
         multipliers=best.piece.multipliers,
@@ -80,7 +80,7 @@ def _best_of_runs(problem: ProjectionProblem) -> Solution:
         lower_bound=bound,
         bound_method=bound_method,
         method=_METHOD,
-        evidence=_evidence(best, curvature, runs),
+        evidence=_evidence(problem, best, curvature, runs),
         counts=counts,
         generalized_gradient=_generalized_gradient(problem, best),
     )
@@ -144,24 +144,32 @@ def _run(problem: ProjectionProblem, initial: Tensor) -> tuple[LocalSolution, Cu
     return run, curvature, counts
 
 
-def _status(run: LocalSolution, curvature: Curvature | None) -> Status:
+def _status(problem: ProjectionProblem, run: LocalSolution, curvature: Curvature | None) -> Status:
+    """LOCAL only where the second-order condition decides: nothing but stuck kinks breaks smoothness at the point."""
     if run.status is not Status.LOCAL or curvature is None:
         return run.status
-    return Status.LOCAL if curvature.confirmed and _convex_kinks(run) == 0 else Status.STATIONARY
+    smooth = not problem.system.model.nonsmooth_operations and _unresolved_units(problem, run) == 0
+    return Status.LOCAL if curvature.confirmed and smooth else Status.STATIONARY
 
 
-def _convex_kinks(run: LocalSolution) -> int:
-    """How many convex kinks of carried constraints the point lies on: beyond one the set may come nearer."""
-    kinks = run.local.line.kinks()
-    if not len(kinks):
+def _unresolved_units(problem: ProjectionProblem, run: LocalSolution) -> int:
+    """How many units of carried samples have z = 0 at the point without being stuck there.
+
+    Beyond one the constraint has another piece (or another Hessian), on which nothing is known: it may come nearer to
+    the start. Units whose z is 0 for every theta, as those that see only zero pixels, do not count.
+    """
+    values, samples = run.local.plain.breaks()
+    near = values.abs() <= _ON_KINK * max(1.0, float(run.point.norm()))
+    near &= (run.piece.multipliers.abs() > 1e-12)[samples]
+    if run.piece.stuck.any():
+        near[run.piece.kink_index[run.piece.stuck]] = False
+    if not near.any():
         return 0
-    pushed = torch.sign(run.piece.multipliers) * run.local.signs
-    carried = (run.piece.multipliers.abs() > 1e-12)[kinks.samples]
-    close = kinks.values.abs() <= _ON_KINK * max(1.0, float(run.point.norm()))
-    near = torch.nonzero((pushed[kinks.samples] * kinks.coefficients > 0) & close & carried).squeeze(1)
-    chosen = kinks.select(near[:_MAX_CONVEX])
-    norms = torch.diagonal(run.local.line.with_kinks(chosen).gram())[run.local.signs.numel() :].clamp_min(0.0).sqrt()
-    return int(((norms > 0.0) & (chosen.values.abs() <= _ON_KINK * norms)).sum())
+    model, X, moving = problem.system.model, problem.system.tensors(run.point.device)[0], torch.zeros_like(near)
+    for draw in range(_PROBES):
+        probe = torch.as_tensor(model.initialize(draw, "normal"), device=run.point.device)
+        moving |= model.linearize(probe, X).breaks()[0] != 0.0
+    return int((near & moving).sum())
 
 
 def _generalized_gradient(problem: ProjectionProblem, run: LocalSolution) -> Tensor | None:
@@ -192,14 +200,17 @@ def _distinct_minimizers(problem: ProjectionProblem, runs: list[LocalSolution]) 
 
 
 def _evidence(
-    best: LocalSolution, curvature: Curvature | None, runs: list[tuple[LocalSolution, Curvature | None]]
+    problem: ProjectionProblem,
+    best: LocalSolution,
+    curvature: Curvature | None,
+    runs: list[tuple[LocalSolution, Curvature | None]],
 ) -> dict[str, Any]:
     evidence: dict[str, Any] = {
         "runs": [{"status": run.status.name, "violation": run.violation, "steps": run.counts.steps} for run, _ in runs],
         "distances": [float(run.local.offset.norm()) for run, _ in runs],
         "history": [list(row) for row in best.history],
         "stuck_kinks": int(best.piece.stuck.sum()),
-        "convex_kinks": _convex_kinks(best),
+        "unresolved_units": _unresolved_units(problem, best),
     }
     if curvature is not None and np.isfinite(curvature.least):
         evidence |= {"least_curvature": curvature.least, "curvature_residual": curvature.residual}

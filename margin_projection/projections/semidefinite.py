@@ -12,7 +12,13 @@ from margin_projection.projections.infeasibility import prove_infeasible
 from margin_projection.projections.problem import ProjectionProblem, Solution, stay, without_point
 from margin_projection.projections.quadratic_bound import quadratic_lower_bound
 from margin_projection.projections.result import CertificateKind, Counts, Status
-from margin_projection.projections.shor_relaxation import QuadraticProgram, improve, relax, suggestions
+from margin_projection.projections.shor_relaxation import (
+    QuadraticProgram,
+    estimate_weights,
+    improve,
+    relax,
+    suggestions,
+)
 
 MAX_PARAMETERS = 100
 MAX_CONSTRAINTS = 400
@@ -105,7 +111,7 @@ def _solution(
     evidence: dict[str, Any] = {"dual_multipliers": (0.5 * best_dual / norms).tolist(), "least_curvature": smallest}
     return Solution(
         points=tuple(torch.as_tensor(unit * point, device=device) for point in points),
-        multipliers=torch.as_tensor(0.5 * weights / norms, device=device),
+        multipliers=torch.as_tensor(0.5 * _stationary_weights(program, theta, [weights, dual]) / norms, device=device),
         status=status,
         kind=CertificateKind.GLOBAL if certified else CertificateKind.LOCAL,
         lower_bound=lower_bound,
@@ -115,6 +121,21 @@ def _solution(
         complete=complete,
         counts=Counts(jacobians=len(feasible), forwards=len(feasible)),
     )
+
+
+def _stationary_weights(program: QuadraticProgram, theta: np.ndarray, candidates: list[np.ndarray]) -> np.ndarray:
+    """The weights that best satisfy (I - sum_i l_i A_i) theta = start, nonnegative for inequalities.
+
+    Where samples depend on one another a solver's weights may have drifted along directions that nearly cancel.
+    """
+    active = program.is_equality | (program.values(theta) <= 1e-9)
+    fitted = estimate_weights(program, theta, active.copy())
+
+    def residual(weights: np.ndarray) -> float:
+        negative = np.where(program.is_equality, 0.0, np.maximum(-weights, 0.0)).max()
+        return float(np.linalg.norm(program.curvature(weights) @ theta - program.start) + negative)
+
+    return min([*candidates, fitted], key=residual)
 
 
 def _minimizers(

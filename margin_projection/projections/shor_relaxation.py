@@ -12,10 +12,7 @@ from scipy.optimize import lsq_linear, minimize
 
 @dataclass(frozen=True)
 class QuadraticProgram:
-    """minimize ||theta - start||^2 s.t. theta^T A_i theta >= b_i, or = b_i; signs are folded into A (n, p.
-
-    P) symmetric.
-    """
+    """minimize ||theta - start||^2 s.t. theta^T A_i theta >= b_i, or = b_i; A (n, p, p) symmetric, signs included."""
 
     start: np.ndarray
     A: np.ndarray
@@ -106,7 +103,7 @@ def _polish(program: QuadraticProgram, theta: np.ndarray) -> tuple[np.ndarray, n
     """Newton's method on (I - sum_i l_i A_i) theta = start and active theta^T A_i theta = b_i; the best iterate."""
     scale = 1.0 + np.abs(program.b)
     active = program.is_equality | (program.values(theta) <= 1e-6 * scale)
-    weights = _estimate(program, theta, active)
+    weights = estimate_weights(program, theta, active)
     best, error = (theta, weights), np.inf
     for _ in range(20):
         gradients = program.A[active] @ theta
@@ -127,11 +124,8 @@ def _polish(program: QuadraticProgram, theta: np.ndarray) -> tuple[np.ndarray, n
     return best
 
 
-def _estimate(program: QuadraticProgram, theta: np.ndarray, active: np.ndarray) -> np.ndarray:
-    """Least-squares multipliers weights of the active rows, nonnegative for inequalities.
-
-    ``active`` loses rows at 0.
-    """
+def estimate_weights(program: QuadraticProgram, theta: np.ndarray, active: np.ndarray) -> np.ndarray:
+    """Least-squares multipliers of the active rows, nonnegative for inequalities; ``active`` loses rows at 0."""
     weights = np.zeros(program.b.size)
     if active.any():
         low = np.where(program.is_equality[active], -np.inf, 0.0)
