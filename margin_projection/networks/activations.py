@@ -66,9 +66,10 @@ class ActivationModule(nn.Module):
         self.activation = activation
 
     def forward(self, z: Tensor) -> Tensor:
-        if self.activation.has_kink:
-            return nn.functional.leaky_relu(z, self.activation.left) if self.activation.left else torch.relu(z)
-        return self.activation.value(z)
+        phi = self.activation
+        if phi.left == 0.0:
+            return torch.relu(z) if phi.power == 1 else torch.relu(z) ** phi.power
+        return nn.functional.leaky_relu(z, phi.left) if phi.has_kink else z**phi.power
 
 
 def activation(name: str | Activation, slope: float = 0.01) -> Activation:

@@ -173,13 +173,16 @@ def _unresolved_units(problem: ProjectionProblem, run: LocalSolution) -> int:
 
 
 def _generalized_gradient(problem: ProjectionProblem, run: LocalSolution) -> Tensor | None:
-    """sum_i lambda_i g_i with the slopes that the multipliers over adjacent pieces imply at the point's kinks."""
+    """sum_i lambda_i g_i with the slopes that the multipliers over adjacent pieces imply at the point's kinks.
+
+    Every kink on which the point lies is named with its slope: the sign of a z of rounding size decides nothing.
+    """
     local, piece = run.local, run.piece
-    natural = (local.plain.preactivations() > 0).to(local.fractions.dtype)
-    fractions = local.fractions.clone()
-    touching = (fractions != natural)[piece.kink_index] | piece.stuck
+    z, fractions = local.plain.preactivations(), local.fractions.clone()
+    named = (fractions != (z > 0)) | (z.abs() <= _ON_KINK * max(1.0, float(run.point.norm())))
+    touching = named[piece.kink_index]
     fractions[piece.kink_index[touching]] = piece.fractions[touching]
-    index = torch.nonzero(fractions != natural).squeeze(1)
+    index = torch.nonzero(named).squeeze(1)
     if not index.numel():
         return None
     X, signs = problem.system.tensors(run.point.device)[:2]

@@ -18,11 +18,10 @@ _REACH = 3.0  # length of a step along nonpositive curvature, in first-order ste
 
 @dataclass(frozen=True)
 class NewtonStep:
-    """A step, the Hessian-vector products spent (in products over all samples), and what was seen of the curvature."""
+    """A step, and the Hessian-vector products spent on it (in products over all samples)."""
 
     step: Tensor
     hessian_vectors: float
-    negative_curvature: bool
 
 
 class Face:
@@ -112,7 +111,7 @@ def newton_step(local: LocalModel, piece: PieceStep, forcing: float, max_product
             break
         extra = extra.clone()
         extra[blocking] = True
-    return NewtonStep(step, spent, negative)
+    return NewtonStep(step, spent)
 
 
 def _conjugate_gradients(
