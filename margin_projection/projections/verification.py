@@ -79,7 +79,8 @@ def verified_lower_bound(problem: ProjectionProblem, solution: Solution) -> floa
         return linear_lower_bound(start, system.rows, system.offsets, system.is_equality, multipliers)
     coefficients = to_numpy(system.model.coefficients(torch.as_tensor(system.X)))
     data = (coefficients, system.signs, system.offsets, system.is_equality, multipliers)
-    return max(quadratic_lower_bound(start, *data), _dual_of_bound(problem, solution, coefficients))
+    duals = (quadratic_lower_bound(start, *data), _dual_of_bound(problem, solution, coefficients))
+    return max(*duals, _forced_zeros_bound(problem, start, coefficients))
 
 
 def _dual_of_bound(problem: ProjectionProblem, solution: Solution, coefficients: np.ndarray) -> float:
@@ -89,6 +90,21 @@ def _dual_of_bound(problem: ProjectionProblem, solution: Solution, coefficients:
         return 0.0
     system, start = problem.system, to_numpy(problem.start)
     return quadratic_lower_bound(start, coefficients, system.signs, system.offsets, system.is_equality, dual)
+
+
+def _forced_zeros_bound(problem: ProjectionProblem, start: np.ndarray, coefficients: np.ndarray) -> float:
+    """The distance to {theta_j = 0 for all forced j}: q^T theta^2 = 0 with q >= 0 forces theta_j = 0 where q_j > 0.
+
+    Such a constraint has no multiplier, so duality alone says nothing of it. Only for diagonal forms, whose signs are
+    exact; the constraint is q^T theta^2 = 0 with q of one sign, or q^T theta^2 >= 0 with q <= 0.
+    """
+    system = problem.system
+    if coefficients.ndim != 2:
+        return 0.0
+    q = system.signs[:, None] * coefficients
+    one_sign = (q <= 0.0).all(1) | (system.is_equality & (q >= 0.0).all(1))
+    forced = (q[one_sign & (system.offsets == 0.0)] != 0.0).any(0)
+    return float(np.linalg.norm(start[forced])) * (1.0 - 1e-15 * start.size)
 
 
 def infeasibility_holds(problem: ProjectionProblem, solution: Solution) -> bool:
