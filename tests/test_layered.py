@@ -216,6 +216,7 @@ def test_chosen_rows_agree_with_all_rows(name):
     rows = torch.arange(len(line.values) - 1, -1, -2)
     v = torch.linspace(-1, 1, model.num_parameters, dtype=torch.float64)
     assert torch.allclose(line.apply_rows(v, rows), line.apply(v)[rows], atol=TOLERANCE)
+    assert torch.allclose(line.row_gradients(rows), line.jacobian()[rows], atol=TOLERANCE)
     u = torch.zeros_like(line.values)
     u[rows] = 1.5
     assert torch.allclose(line.adjoint(u), u @ line.jacobian(), atol=1e-10)

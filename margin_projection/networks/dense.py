@@ -40,6 +40,9 @@ class DenseLinearization(Linearization):
     def apply_rows(self, vector: Tensor, rows: Tensor) -> Tensor:
         return self._jacobian[rows] @ vector
 
+    def row_gradients(self, rows: Tensor) -> Tensor:
+        return self._jacobian[rows]
+
     def adjoint(self, weights: Tensor) -> Tensor:
         return weights @ self._jacobian
 

@@ -129,6 +129,11 @@ class LayeredLinearization(Linearization):
             total += ((inputs[samples] @ part.T)[position] * delta[rows]).flatten(1).sum(1)
         return total
 
+    def row_gradients(self, rows: Tensor) -> Tensor:
+        samples = self._samples[rows]
+        layers = zip(self._deltas, self._pass.inputs, strict=True)
+        return torch.cat([(delta[rows].mT @ inputs[samples]).flatten(1) for delta, inputs in layers], 1)
+
     def adjoint(self, weights: Tensor) -> Tensor:
         rows = torch.nonzero(weights).squeeze(1)
         weighted = [weights[rows, None, None] * delta[rows] for delta in self._deltas]

@@ -66,6 +66,10 @@ class Linearization(ABC):
         """(J v)[rows] for ``rows`` (r,): cheaper than all rows where the model allows it."""
         return self.apply(vector)[rows]
 
+    def row_gradients(self, rows: Tensor) -> Tensor | None:
+        """J[rows] (r, p) where the model can form single rows cheaply, else None."""
+        return None
+
     @abstractmethod
     def adjoint(self, weights: Tensor) -> Tensor:
         """J^T u for ``weights`` (m,): returns (p,). Rows of weight zero cost nothing where the model allows it."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from margin_projection.projections.pieces import LocalModel, PieceStep
 
 _MAX_BLOCKS = 6
+_EXPLICIT = 1_000_000  # numbers up to which the active rows' gradients are formed
 _DEPENDENT = 1e-6  # relative Cholesky pivot below which rows count as dependent
 _EARLY = 0.1  # a block beyond this fraction of the correction ends the step instead of extending the face
 _REACH = 3.0  # length of a step along nonpositive curvature, in first-order steps
@@ -41,6 +42,7 @@ class Face:
         self.stuck = piece.stuck
         self.table = self._table(local, piece, active)
         self._columns = torch.nonzero((self.table != 0).any(0)).squeeze(1)
+        self._gradients = self._form_gradients()
         gram = self.table @ piece.gram @ self.table.T
         self._solve = _solver(gram)
         involved = self.weights[:count] != 0
@@ -59,6 +61,13 @@ class Face:
         kink_rows[torch.arange(stuck.numel()), count + stuck] = 1.0
         return torch.cat([table[active], kink_rows])
 
+    def _form_gradients(self) -> Tensor | None:
+        """(F, p) the gradients of the active rows where they are few numbers: products with them are cheapest then."""
+        if self._columns.numel() * self.rows.num_parameters > _EXPLICIT:
+            return None
+        gradients = self.rows.row_gradients(self._columns)
+        return None if gradients is None else self.table[:, self._columns] @ gradients
+
     def curvature(self, vector: Tensor) -> Tensor:
         """(I - W) v."""
         self.hessian_vectors += self.share
@@ -68,6 +77,8 @@ class Face:
         """The orthogonal projection of v onto the null space of the active rows."""
         if not len(self.table):
             return vector
+        if self._gradients is not None:
+            return vector - self._solve(self._gradients @ vector) @ self._gradients
         changes = self.table[:, self._columns] @ self.rows.apply_rows(vector, self._columns)
         return vector - self.rows.adjoint(self.table.T @ self._solve(changes))
 
