@@ -9,6 +9,9 @@ from scipy.optimize import lsq_linear, minimize
 
 import margin_projection as mp
 from margin_projection.projections.newton import solve_locally
+from margin_projection.projections.problem import ProjectionProblem, without_point
+from margin_projection.projections.result import Counts
+from margin_projection.projections.verification import infeasibility_holds
 
 KKT = 1e-9
 SAME_DISTANCE = 1e-7
@@ -297,3 +300,18 @@ def test_multipliers_of_dependent_quadratic_constraints_explain_the_point():
         result = mp.project(np.zeros(8), mp.MarginSet(model, task), throw=False)
         if result.status is mp.Status.GLOBAL:
             assert result.residuals.stationarity <= 1e-6
+
+
+@pytest.mark.parametrize("forged", [{"samples": [0, 1]}, {"samples": [0]}, {"farkas": ["1", "1", "0", "0"]}])
+def test_a_forged_proof_of_emptiness_is_refused(forged):
+    system = mp.MarginSet(mp.networks.SquaredLinear(1), mp.Task([[1.0], [2.0]], [1, 1]))
+    problem = ProjectionProblem(torch.zeros(2, dtype=torch.float64), system)
+    claim = without_point(problem, problem.start, "forged", proof="forged", evidence=forged, counts=Counts())
+    assert claim.status is mp.Status.INFEASIBLE and not infeasibility_holds(problem, claim)
+
+
+def test_proofs_of_emptiness_of_quadratic_models_pass_the_second_check():
+    for model in (mp.networks.SquaredLinear(1), mp.networks.FullyConnected((1, 2, 1), "identity")):
+        system = mp.MarginSet(model, mp.Task([[1.0], [1.0], [2.0]], [1, -1, 1]))
+        result = mp.project(model.initialize(0), system, throw=False)
+        assert result.status is mp.Status.INFEASIBLE and result.certificate.verified

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from margin_projection.projections.contradictions import Contradiction, distinct_constraints, find_contradiction
+from margin_projection.projections.contradictions import distinct_constraints, find_contradiction
 from margin_projection.projections.lower_bounds import output_change_lower_bound
 from margin_projection.projections.newton import LocalSolution, solve_locally
 from margin_projection.projections.newton_step import Face
-from margin_projection.projections.problem import ProjectionProblem, Solution
+from margin_projection.projections.problem import ProjectionProblem, Solution, without_point
 from margin_projection.projections.result import CertificateKind, Counts, Status
 from margin_projection.projections.second_order import Curvature, least_curvature
 
@@ -36,7 +35,9 @@ def project_local(problem: ProjectionProblem) -> Solution:
     """
     contradiction = find_contradiction(problem.system)
     if contradiction is not None:
-        return _empty(problem, contradiction)
+        evidence = {"reason": contradiction.reason, "samples": list(contradiction.samples)}
+        proof = "contradictory samples, compared exactly"
+        return without_point(problem, problem.start, _METHOD, proof=proof, evidence=evidence, counts=Counts())
     system, kept = distinct_constraints(problem.system)
     if len(kept) < problem.system.num_constraints:
         solution = project_local(replace(problem, system=system))
@@ -44,20 +45,6 @@ def project_local(problem: ProjectionProblem) -> Solution:
         multipliers[torch.as_tensor(kept, device=multipliers.device)] = solution.multipliers
         return replace(solution, multipliers=multipliers)
     return _best_of_runs(problem)
-
-
-def _empty(problem: ProjectionProblem, contradiction: Contradiction) -> Solution:
-    """The start itself, with the proof that nothing satisfies the constraints."""
-    return Solution(
-        points=(problem.start,),
-        multipliers=torch.zeros_like(problem.system.tensors(problem.start.device)[1]),
-        status=Status.INFEASIBLE,
-        kind=CertificateKind.INFEASIBLE,
-        lower_bound=math.inf,
-        bound_method="contradictory samples, compared exactly",
-        method=_METHOD,
-        evidence={"reason": contradiction.reason, "samples": list(contradiction.samples)},
-    )
 
 
 def _best_of_runs(problem: ProjectionProblem) -> Solution:

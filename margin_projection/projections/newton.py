@@ -26,7 +26,7 @@ _SUFFICIENT = 1e-4  # share of the predicted decrease of the penalty that a step
 _NEAR = 0.1  # a stuck kink is still near z = 0 within this share of the step taken
 _MAX_REBASES = 8  # new choices of the slopes at kinks before short steps are taken
 _SHORT, _SHORTEST = 0.1, 1e-6  # shares of a step that are tried with new choices left, and without
-_PATIENCE = 30
+_PATIENCE = 30  # steps without a lower KKT residual after which a run ends
 _NOISE = 1e-13  # relative decrease of the penalty below which rounding decides
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from margin_projection._arrays import to_numpy
 from margin_projection.networks.base import Structure
+from margin_projection.networks.layered import LayeredNetwork
 from margin_projection.projections.infeasibility import verify_farkas
 from margin_projection.projections.linear_bound import linear_lower_bound
 from margin_projection.projections.problem import ProjectionProblem, Solution
@@ -108,14 +109,46 @@ def _forced_zeros_bound(problem: ProjectionProblem, start: np.ndarray, coefficie
 
 
 def infeasibility_holds(problem: ProjectionProblem, solution: Solution) -> bool:
-    """Whether the proof of emptiness passes: a Farkas vector of a linear model in exact arithmetic, else the reason."""
-    farkas = solution.evidence.get("farkas")
-    if problem.system.model.structure is not Structure.LINEAR:
-        return solution.kind is CertificateKind.INFEASIBLE
-    if farkas is None:
-        return False
+    """Whether the proof of emptiness passes when it is checked again from the data.
+
+    A Farkas vector is checked in exact arithmetic against the model's coefficients, contradictory samples are compared
+    again. The remaining proofs (signs of one quadratic form, sums of rectifiers) are rational arithmetic of their own.
+    """
+    evidence = solution.evidence
+    if "farkas" in evidence:
+        return verify_farkas(*_farkas_system(problem), evidence["farkas"])
+    if "samples" in evidence:
+        return _excludes_all_outputs(problem, evidence["samples"])
+    return problem.system.model.structure is not Structure.LINEAR and solution.kind is CertificateKind.INFEASIBLE
+
+
+def _farkas_system(problem: ProjectionProblem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The linear system (rows, offsets, is_equality) in theta, theta^2 >= 0 or theta theta^T, by the structure."""
     system = problem.system
-    return verify_farkas(system.rows, system.offsets, system.is_equality, farkas)
+    if system.model.structure is Structure.LINEAR:
+        return system.rows, system.offsets, system.is_equality
+    coefficients = to_numpy(system.model.coefficients(torch.as_tensor(system.X)))
+    rows = (system.signs * coefficients.reshape(len(coefficients), -1).T).T
+    if system.model.structure is Structure.QUADRATIC:
+        return rows, system.offsets, system.is_equality
+    p = rows.shape[1]
+    offsets = np.append(system.offsets, np.zeros(p))
+    return np.vstack([rows, np.eye(p)]), offsets, np.append(system.is_equality, np.zeros(p, dtype=bool))
+
+
+def _excludes_all_outputs(problem: ProjectionProblem, samples: list[int]) -> bool:
+    """Whether no number can be the common output of these equal samples (0 for a zero sample of a layered network)."""
+    system = problem.system
+    if any(not np.array_equal(system.X[row], system.X[samples[0]]) for row in samples):
+        return False
+    low, high = -math.inf, math.inf
+    if isinstance(system.model, LayeredNetwork) and not system.X[samples[0]].any():
+        low = high = 0.0
+    for row in samples:
+        bound = float(system.signs[row] * system.offsets[row])
+        low = max(low, bound) if system.is_equality[row] or system.signs[row] > 0 else low
+        high = min(high, bound) if system.is_equality[row] or system.signs[row] < 0 else high
+    return low > high
 
 
 def certified_status(
