@@ -5,7 +5,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "margin_projection"
-LAYERS = ("networks", "tasks", "sets", "projections", "trajectories")  # each imports only from those before it
+# Each imports only from those before it.
+LAYERS = (
+    "networks", "tasks", "sets", "projections", "trajectories", "regularization", "regularity", "rates", "diagnosis",
+)  # fmt: skip
 ABOVE = ("cli", "verify")  # import from every layer and may print
 MOST_LINES = 400
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)

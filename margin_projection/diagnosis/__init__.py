@@ -1,0 +1,1 @@
+"""Which guarantees hold for a given network, and what to change."""

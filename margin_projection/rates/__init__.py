@@ -1,0 +1,1 @@
+"""Convergence rates: predicted by theory, observed on trajectories, and compared."""

@@ -1,0 +1,1 @@
+"""Regularity of margin sets at a point, each figure as an interval."""

@@ -1,0 +1,1 @@
+"""Algorithm 1 under vanishing regularization, followed far into its limit."""
