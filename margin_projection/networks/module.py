@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.parameter import UninitializedParameter
+from torch.func import grad, vmap
 
 from margin_projection._arrays import Array, parameters_to_tensor, to_tensor
 from margin_projection._validation import InputError, check_numbers
@@ -22,17 +19,12 @@ from margin_projection.networks.base import Model
 from margin_projection.networks.factored_gram import FactoredGram, entry_of
 from margin_projection.networks.homogeneity import HomogeneityError, find_degree
 from margin_projection.networks.linearization import Linearization
-from margin_projection.networks.module_checks import (
-    check_derivatives,
-    check_samples_independent,
-    resolve_input_shape,
-    scalar_outputs,
-    vectorizes,
-)
+from margin_projection.networks.module_checks import check_derivatives, vectorizes
+from margin_projection.networks.module_function import ModuleFunction
 from margin_projection.networks.module_linearization import ModuleLinearization
 from margin_projection.networks.module_pass import ModulePass, gradient
 from margin_projection.networks.offender import describe_offender
-from margin_projection.networks.rectifiers import ExactDerivativesMode, RectifierMode, SmoothnessMode
+from margin_projection.networks.rectifiers import RectifierMode, SmoothnessMode
 
 
 @dataclass(frozen=True)
@@ -53,7 +45,7 @@ class Rectifiers:
         return len(self.units)
 
 
-class ModuleModel(Model):
+class ModuleModel(ModuleFunction, Model):
     """A module as a function of its trainable parameters; build one with `from_module`.
 
     Attributes:
@@ -67,36 +59,17 @@ class ModuleModel(Model):
     """
 
     def __init__(self, module: nn.Module, input_shape: tuple[int, ...] | None = None, X: Any = None) -> None:
-        self._module = _frozen_copy(module)
-        trainable = [(name, value) for name, value in self._module.named_parameters() if value.requires_grad]
-        if not trainable:
-            raise InputError("module", type(module).__name__, "a module with trainable parameters (requires_grad)")
-        self.parameter_names = tuple(name for name, _ in trainable)
-        self._shapes = tuple(tuple(value.shape) for _, value in trainable)
-        self._sizes = tuple(value.numel() for _, value in trainable)
-        self.num_parameters = sum(self._sizes)
-        self._frozen = {torch.device("cpu"): self._frozen_tensors()}
-        self.input_shape = resolve_input_shape(self._module, input_shape, X)
-        examples = self._examples(X)
-        theta = torch.from_numpy(np.random.default_rng(0).standard_normal(self.num_parameters))
-        check_samples_independent(self._raw_outputs, theta, examples)
+        super().__init__(module, input_shape, X)
+        examples, theta = self.examples(X), self.example_parameters()
         self.degree = self._find_degree(examples)
         self._observe(theta, examples)
         self.vectorized = True
-        self.vectorized = vectorizes(self.trace, self._outputs, theta, examples)
+        self.vectorized = vectorizes(self.trace, self.outputs, theta, examples)
         check_derivatives(self, theta, examples)
-
-    def _examples(self, X: Any) -> Tensor:
-        random = torch.from_numpy(np.random.default_rng(1).standard_normal((3, *self.input_shape)))
-        return random if X is None else torch.cat([to_tensor("X", X, device=torch.device("cpu"))[:4], random])
-
-    def _frozen_tensors(self) -> dict[str, Tensor]:
-        frozen = {name: value.detach() for name, value in self._module.named_parameters() if not value.requires_grad}
-        return frozen | {name: value.detach() for name, value in self._module.named_buffers()}
 
     def _find_degree(self, examples: Tensor) -> float:
         name = type(self._module).__name__
-        found = find_degree(self._outputs, self.num_parameters, X=examples)
+        found = find_degree(self.outputs, self.num_parameters, X=examples)
         if found.degree is None:
             offender = describe_offender(self._module, self.call, self.num_parameters, examples)
             evidence = f"{offender} ({name}: {found.reason})"
@@ -110,41 +83,20 @@ class ModuleModel(Model):
         operations = SmoothnessMode()
         rectifiers = RectifierMode(observer=operations)
         with torch.enable_grad(), operations, rectifiers:
-            self._outputs(theta.clone().requires_grad_(), examples[:1])
+            self.outputs(theta.clone().requires_grad_(), examples[:1])
         units = tuple(z.numel() for z in rectifiers.preactivations)
         self.rectifiers = Rectifiers(tuple(rectifiers.active), units, tuple(rectifiers.slopes))
         self.nonsmooth_operations = tuple(operations.nonsmooth)
         self.smooth = not (units or operations.nonsmooth)
 
-    def call(self, parameters: dict[str, Tensor], X: Tensor) -> Tensor:
-        """The module's own output for X (n, *input_shape), its trainable parameters replaced."""
-        frozen = self._frozen.get(X.device)
-        if frozen is None:
-            frozen = {name: value.to(X.device) for name, value in self._frozen[torch.device("cpu")].items()}
-            self._frozen[X.device] = frozen
-        with sdpa_kernel(SDPBackend.MATH), ExactDerivativesMode():
-            return functional_call(self._module, frozen | parameters, (X,), tie_weights=True)
-
-    def unflatten(self, theta: Tensor) -> dict[str, Tensor]:
-        """The trainable parameters by name, views of theta (p,)."""
-        parts = theta.split(self._sizes)
-        named = zip(self.parameter_names, parts, self._shapes, strict=True)
-        return {name: part.reshape(shape) for name, part, shape in named}
-
-    def _raw_outputs(self, theta: Tensor, X: Tensor) -> Any:
-        return self.call(self.unflatten(theta), X)
-
-    def _outputs(self, theta: Tensor, X: Tensor) -> Tensor:
-        return scalar_outputs(self._raw_outputs(theta, X), X.shape[0])
-
     def forward(self, theta: Tensor, X: Tensor) -> Tensor:
         if theta.ndim == 1:
-            return self._outputs(theta, X)
+            return self.outputs(theta, X)
         flat = theta.reshape(-1, self.num_parameters)
         if self.vectorized:
-            outputs = vmap(self._outputs, in_dims=(0, None))(flat, X)
+            outputs = vmap(self.outputs, in_dims=(0, None))(flat, X)
         else:
-            outputs = torch.stack([self._outputs(one, X) for one in flat])
+            outputs = torch.stack([self.outputs(one, X) for one in flat])
         return outputs.reshape(*theta.shape[:-1], X.shape[0])
 
     def trace(
@@ -170,7 +122,7 @@ class ModuleModel(Model):
     ) -> tuple[Tensor, list[Tensor]]:
         mode = RectifierMode(self.rectifiers.active, probes, changes)
         with mode:
-            output = self._outputs(theta, x[None])
+            output = self.outputs(theta, x[None])
         if tuple(z.numel() for z in mode.preactivations) != self.rectifiers.units:
             raise InputError("module", self._module, "one whose rectifier calls are the same for all inputs")
         return output.reshape(()), mode.preactivations
@@ -271,19 +223,6 @@ def from_module(module: nn.Module, input_shape: tuple[int, ...] | None = None, *
     (2.0, 9, False)
     """
     return ModuleModel(module, input_shape, X)
-
-
-def _frozen_copy(module: Any) -> nn.Module:
-    if not isinstance(module, nn.Module):
-        raise InputError("module", module, "a torch.nn.Module")
-    if any(isinstance(value, UninitializedParameter) for value in module.parameters()):
-        raise InputError("module", type(module).__name__, "a module with initialized parameters (run it once)")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return copy.deepcopy(module).cpu().double().eval()
-    except (RuntimeError, TypeError) as error:
-        raise InputError("module", type(module).__name__, f"a module that can be copied ({error})") from error
 
 
 def _to_double(name: str, value: Any) -> Tensor:

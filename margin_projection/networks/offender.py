@@ -8,6 +8,7 @@ is at fault; inside it, so is the first operation of that kind.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -38,8 +39,32 @@ _SUMS = ("add", "sub", "convolution", "norm", "bmm", "lerp")
 Forward = Callable[[dict[str, Tensor], Tensor], Any]
 
 
+@dataclass(frozen=True)
+class Offender:
+    """Where homogeneity is lost first.
+
+    Attributes:
+        sentence: names the submodule, the operation in it and the cause.
+        submodule: its name ("" for the module itself), None where no single one is at fault.
+        remedy: attributes of it that must be zero for its output to have a degree; empty where none help.
+        operation: the first operation at fault inside it, "" where unknown.
+        degrees: of that operation's tensors.
+    """
+
+    sentence: str
+    submodule: str | None = None
+    remedy: tuple[str, ...] = ()
+    operation: str = ""
+    degrees: tuple[float, ...] = ()
+
+
 def describe_offender(module: nn.Module, call: Forward, num_parameters: int, X: Tensor) -> str:
-    """One sentence that names the submodule at fault, the operation in it, and the cause.
+    """The sentence of `find_offender`."""
+    return find_offender(module, call, num_parameters, X).sentence
+
+
+def find_offender(module: nn.Module, call: Forward, num_parameters: int, X: Tensor) -> Offender:
+    """The submodule at fault, the operation in it, and the cause.
 
     Args:
         module: holds the trainable parameters, p in all.
@@ -61,15 +86,24 @@ def describe_offender(module: nn.Module, call: Forward, num_parameters: int, X: 
     return _describe(module, base, recordings)
 
 
-def _describe(module: nn.Module, base: dict[str, Tensor], recordings: list[Recording]) -> str:
+def _describe(module: nn.Module, base: dict[str, Tensor], recordings: list[Recording]) -> Offender:
     if len({tuple(call.name for call in recording.modules) for recording in recordings}) != 1:
-        return "the order of its submodule calls depends on the size of the parameters"
+        return Offender("the order of its submodule calls depends on the size of the parameters")
     for index in sorted(range(len(recordings[0].modules)), key=lambda i: recordings[0].modules[i].finished):
         calls = [recording.modules[index] for recording in recordings]
         inputs, outputs = _degrees(calls)
         if None not in inputs and None in outputs:
-            return f"{_title(module, calls[0].name)} {_cause(module, base, recordings, calls)}"
-    return "no single submodule is at fault: the whole fails at isolated parameters only"
+            return _blame(module, base, recordings, calls)
+    return Offender("no single submodule is at fault: the whole fails at isolated parameters only")
+
+
+def _blame(module: nn.Module, base: dict[str, Tensor], recordings: list[Recording], calls: list[Call]) -> Offender:
+    names, remedy = _remedy(module, base, calls)
+    operation, degrees = _first_operation(recordings, calls) or ("", [])
+    cause, is_remedy = _cause(operation, degrees, remedy)
+    known = tuple(degree for degree in degrees if degree is not None and degree == degree)
+    sentence = f"{_title(module, calls[0].name)} {cause}"
+    return Offender(sentence, calls[0].name, names if is_remedy else (), operation, known)
 
 
 def _title(module: nn.Module, name: str) -> str:
@@ -81,24 +115,22 @@ def _degrees(calls: list[Call]) -> tuple[list[float | None], list[float | None]]
     return degrees_of([call.inputs for call in calls]), degrees_of([call.outputs for call in calls])
 
 
-def _cause(module: nn.Module, base: dict[str, Tensor], recordings: list[Recording], calls: list[Call]) -> str:
-    remedy = _remedy(module, base, calls)
-    found = _first_operation(recordings, calls)
-    if found is None:
-        return remedy or "is not homogeneous: it runs other operations for parameters of another size"
-    name, degrees = found
+def _cause(name: str, degrees: list[float | None], remedy: str) -> tuple[str, bool]:
+    """The cause in words, and whether it is the remedy's."""
+    if not name:
+        return remedy or "is not homogeneous: it runs other operations for parameters of another size", bool(remedy)
     general = name.strip("_")
     if any(part in general for part in _SUMS) and remedy:
-        return remedy
+        return remedy, True
     for key, cause in sorted(_CAUSES.items(), key=lambda item: -len(item[0])):
         if key in general:
-            return f"is not homogeneous: {cause.format(degree=_show(degrees[:1]))} (operation {name})"
+            return f"is not homogeneous: {cause.format(degree=_show(degrees[:1]))} (operation {name})", False
     if remedy:
-        return remedy
+        return remedy, True
     if any(part in general for part in _SUMS):
         constant = ", one of them perhaps a fixed number" if len(set(degrees)) < 2 else ""
-        return f"adds terms of different degree (operation {name} on {_show(degrees)}{constant})"
-    return f"is not homogeneous (operation {name} on {_show(degrees)})"
+        return f"adds terms of different degree (operation {name} on {_show(degrees)}{constant})", False
+    return f"is not homogeneous (operation {name} on {_show(degrees)})", False
 
 
 def _first_operation(recordings: list[Recording], calls: list[Call]) -> tuple[str, list[float | None]] | None:
@@ -122,8 +154,10 @@ def _show(degrees: list[float | None]) -> str:
     return "degrees " + " and ".join(f"{degree:g}" for degree in known)
 
 
-def _remedy(module: nn.Module, base: dict[str, Tensor], calls: list[Call]) -> str:
-    """What must be zero for the submodule to be homogeneous: a bias, a running mean or eps; "" where nothing helps.
+def _remedy(module: nn.Module, base: dict[str, Tensor], calls: list[Call]) -> tuple[tuple[str, ...], str]:
+    """What must be zero for the submodule to be homogeneous, by name and in words; empty where nothing helps.
+
+    A bias, a running mean or eps.
 
     Every set of up to three of them is tried on the inputs recorded, small sets first.
     """
@@ -134,8 +168,8 @@ def _remedy(module: nn.Module, base: dict[str, Tensor], calls: list[Call]) -> st
             outcome = _degree_without(submodule, calls, base, names)
             if outcome is not None:
                 pronoun = "it" if size == 1 else "them"
-                return f"{_verdict(names, submodule)}; without {pronoun} its output has degree {outcome:g}"
-    return ""
+                return names, f"{_verdict(names, submodule)}; without {pronoun} its output has degree {outcome:g}"
+    return (), ""
 
 
 def _candidates(submodule: nn.Module) -> list[str]:
