@@ -1,0 +1,166 @@
+"""A model as the list of elementary operations that it runs on one sample, and their values at one theta."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import functional_call, functionalize
+from torch.fx import GraphModule, Node
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.node import map_arg
+
+from margin_projection.networks.base import Model
+from margin_projection.networks.module import ModuleModel
+
+AGREEMENT = 1e-9  # relative; between the recorded operations and the model
+_CHECKED_SAMPLES = 4
+
+
+class NotTraceable(Exception):
+    """The model's operations cannot be recorded; the message says why."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """What one operation computes.
+
+    Attributes:
+        data: a tensor, (n, ...) where ``batched``, or a sequence of them.
+        batched: whether it differs from sample to sample.
+        depends: whether it depends on the parameters.
+    """
+
+    data: Any
+    batched: bool
+    depends: bool
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def parameter_tensors(model: Model, theta: Tensor) -> list[Tensor]:
+    """theta cut into the tensors that the model's operations use."""
+    return _callable_form(model, theta)[0]
+
+
+def _callable_form(model: Model, theta: Tensor) -> tuple[list[Tensor], Callable[[list[Tensor], Tensor], Tensor]]:
+    """The parameter tensors, and the model as a function of such tensors and one sample."""
+    if isinstance(model, ModuleModel):
+        named = model.unflatten(theta)
+        names = list(named)
+        return list(named.values()), lambda values, x: model.call(dict(zip(names, values, strict=True)), x[None])
+    module = model.to_module(theta).to(theta.device)
+    held = {name: value.detach() for name, value in module.named_parameters()}
+    flat = torch.cat([value.reshape(-1) for value in held.values()])
+    if not torch.equal(flat, theta):
+        raise NotTraceable(f"the module of {type(model).__name__} holds its parameters in another order")
+
+    def call(values: list[Tensor], x: Tensor) -> Tensor:
+        return functional_call(module, dict(zip(held, values, strict=True)), (x[None],))
+
+    return list(held.values()), call
+
+
+def trace(model: Model, theta: Tensor, X: Tensor) -> GraphModule:
+    """The operations from the parameter tensors and one sample to the output, without side effects.
+
+    A branch that depends on values cannot be recorded. Against values that were silently frozen, the recording is
+    compared with the model at three parameter vectors.
+
+    Raises:
+        NotTraceable: recording failed, or the recorded operations compute something else.
+    """
+    parameters, function = _callable_form(model, theta)
+
+    def outputs(values: list[Tensor], x: Tensor) -> Tensor:
+        return function(values, x).reshape(())
+
+    example = torch.zeros(model.input_shape, dtype=X.dtype, device=X.device) if not X.shape[0] else X[0]
+    try:
+        with torch.no_grad(), _quiet():
+            graph = make_fx(functionalize(outputs, remove="mutations"))([each.detach() for each in parameters], example)
+    except Exception as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise NotTraceable(f"its operations cannot be recorded ({first_line[:120]})") from error
+    graph.graph.eliminate_dead_code()
+    _check(model, graph, theta, X)
+    return graph
+
+
+def _check(model: Model, graph: GraphModule, theta: Tensor, X: Tensor) -> None:
+    generator = np.random.default_rng(0)
+    samples = X[:_CHECKED_SAMPLES]
+    scale = float(theta.norm()) / theta.numel() ** 0.5 or 1.0
+    for trial in range(3):
+        noise = torch.from_numpy(generator.standard_normal(theta.numel())).to(theta.device)
+        point = theta if trial == 0 else scale * noise
+        parts = _callable_form(model, point)[0]
+        with torch.no_grad(), _quiet():
+            recorded = [float(graph(parts, x)) for x in samples]
+            expected = model.forward(point, samples).tolist()
+        size = max(map(abs, expected), default=0.0)
+        wrong = [abs(a - b) for a, b in zip(recorded, expected, strict=True)]
+        if not all(difference <= AGREEMENT * size for difference in wrong):
+            raise NotTraceable("the recorded operations do not compute the model's outputs")
+
+
+def run(graph: GraphModule, parameters: list[Tensor], X: Tensor) -> Iterator[tuple[Node, dict[Node, Value]]]:
+    """Run the operations for all samples; after each, yields it and the values known so far.
+
+    Values are dropped once nothing needs them any more.
+    """
+    values: dict[Node, Value] = {}
+    remaining = {node: len(node.users) for node in graph.graph.nodes}
+    inputs: list[Value] = [*(Value(each, False, True) for each in parameters), Value(X, True, False)]
+    for node in graph.graph.nodes:
+        if node.op == "placeholder":
+            values[node] = inputs.pop(0)
+        elif node.op == "get_attr":
+            values[node] = Value(getattr(graph, str(node.target)), False, False)
+        elif node.op == "call_function":
+            values[node] = _apply(node, values, X.shape[0])
+        elif node.op != "output":
+            raise NotTraceable(f"it calls {node.target} in a way that cannot be recorded")
+        yield node, values
+        for operand in node.all_input_nodes:
+            remaining[operand] -= 1
+            if not remaining[operand]:
+                del values[operand]
+
+
+def _apply(node: Node, values: dict[Node, Value], count: int) -> Value:
+    operands = node.all_input_nodes
+    place = {operand: index for index, operand in enumerate(operands)}
+    given = [values[operand] for operand in operands]
+
+    def call(*tensors: Any) -> Any:
+        args = map_arg(node.args, lambda operand: tensors[place[operand]])
+        kwargs = map_arg(node.kwargs, lambda operand: tensors[place[operand]])
+        return node.target(*args, **kwargs)  # type: ignore[operator]
+
+    depends = any(each.depends for each in given)
+    batched = any(each.batched for each in given)
+    data = [each.data for each in given]
+    with torch.no_grad(), _quiet():
+        if not batched:
+            return Value(call(*data), False, depends)
+        if isinstance(data[0], tuple | list):
+            return Value(call(*data), True, depends)
+        flags = [each.batched for each in given]
+        try:
+            return Value(torch.vmap(call, in_dims=tuple(0 if flag else None for flag in flags))(*data), True, depends)
+        except RuntimeError:
+            pairs = list(zip(data, flags, strict=True))
+            rows = [call(*(each[i] if flag else each for each, flag in pairs)) for i in range(count)]
+            return Value(torch.stack(rows), True, depends)
