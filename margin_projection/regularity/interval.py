@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+_CONTRADICTION = 1e-7  # relative excess of a value met over a proved bound that rounding explains
+_TINY = 1e-12
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -30,6 +33,17 @@ class Interval:
     def exact(cls, value: float, method: str) -> Interval:
         """Both ends the same number."""
         return cls(value, value, method, method)
+
+    @classmethod
+    def between(cls, met: float, proved: float, lower_method: str, upper_method: str, lower_proved: bool) -> Interval:
+        """[value met, proved upper bound]; a value beyond the bound by more than rounding is an error of this software.
+
+        Raises:
+            ArithmeticError: the two contradict one another.
+        """
+        if met > proved * (1.0 + _CONTRADICTION) + _TINY:
+            raise ArithmeticError(f"{met!r} was met ({lower_method}) beyond the bound {proved!r} ({upper_method})")
+        return cls(min(met, proved), proved, lower_method, upper_method, lower_proved)
 
     @property
     def is_bounded(self) -> bool:

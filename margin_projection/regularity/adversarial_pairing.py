@@ -1,0 +1,131 @@
+"""A search for pairs of points of C_m and a normal between which (eps, delta)-regularity is worst.
+
+For x, y in C_m and in B_delta(theta*), u = -sum_j mu_j g_j(x) a normal at x, the normalized pairing
+<u, y - x> / (||u|| ||y - x||) must not exceed eps. Points of the boundary come from random points by scaling (C_m is a
+level set of a homogeneous function) or, for equalities, by Gauss-Newton steps; the partner y starts along the tangent
+direction of largest curvature.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from margin_projection._arrays import to_numpy
+from margin_projection.networks.linearization import Linearization
+from margin_projection.sets.margin_set import ConstraintSystem
+
+_POINTS = 6  # boundary points tried for each set
+_PROBES = 3  # power steps towards the direction of largest curvature
+_RETRACTIONS = 20
+_FEASIBLE = 1e-10
+_LENGTHS = (1.9, 1.0, 0.5)  # of y - x, in delta
+
+
+@dataclass(frozen=True)
+class PairingSearch:
+    """The largest normalized pairing met (0 at least), its two points, and how many pairs were compared."""
+
+    pairing: float
+    task: int
+    points: tuple[Tensor, Tensor] | None
+    pairs: int
+
+
+def search_pairing(sets: list[ConstraintSystem], theta: Tensor, delta: float, seed: int) -> PairingSearch:
+    """The largest normalized pairing met over all sets, within B_delta(theta); a sampled lower bound on eps."""
+    generator = np.random.default_rng(seed)
+    best = PairingSearch(0.0, -1, None, 0)
+    for task, system in enumerate(sets):
+        search = _SetSearch(system, theta, delta, generator)
+        for _ in range(_POINTS):
+            best = search.improve(best, task)
+    return best
+
+
+class _SetSearch:
+    """Pairs within one set."""
+
+    def __init__(self, system: ConstraintSystem, theta: Tensor, delta: float, generator: np.random.Generator) -> None:
+        self.system, self.theta, self.delta, self.generator = system, theta, delta, generator
+        self.X, self.signs, self.offsets, self.is_equality = system.tensors(theta.device)
+
+    def improve(self, best: PairingSearch, task: int) -> PairingSearch:
+        """The better of ``best`` and the pairs from one more boundary point."""
+        x = self._boundary(self.theta + 0.5 * self.delta * self._unit())
+        if x is None:
+            return best
+        line = self.system.model.linearize(x, self.X)
+        weights = self._normal_weights(line)
+        if weights is None:
+            return best
+        normal = -line.adjoint(self.signs * weights)
+        size, pairs = float(normal.norm()), best.pairs
+        if size == 0.0:
+            return best
+        for direction in (self._bent(line, weights, normal / size), self._unit()):
+            for length in _LENGTHS:
+                for side in (1.0, -1.0):
+                    y = self._boundary(x + side * length * self.delta * direction)
+                    if y is None:
+                        continue
+                    pairs += 1
+                    step = y - x
+                    distance = float(step.norm())
+                    value = float(normal @ step) / (size * distance) if distance > 1e-8 * self.delta else 0.0
+                    if value > best.pairing:
+                        best = PairingSearch(value, task, (x, y), pairs)
+        return PairingSearch(best.pairing, best.task, best.points, pairs)
+
+    def _unit(self) -> Tensor:
+        draw = torch.as_tensor(self.generator.standard_normal(self.theta.numel()), device=self.theta.device)
+        return draw / draw.norm()
+
+    def _normal_weights(self, line: Linearization) -> Tensor | None:
+        """mu (n,): one active constraint (classification), a random combination (regression)."""
+        if bool(self.is_equality.all()):
+            return torch.as_tensor(self.generator.standard_normal(self.signs.numel()), device=self.theta.device)
+        constraints = self.signs * line.values - self.offsets
+        weights = torch.zeros_like(constraints)
+        weights[int(constraints.argmin())] = 1.0
+        return weights
+
+    def _bent(self, line: Linearization, weights: Tensor, normal: Tensor) -> Tensor:
+        """A unit tangent direction in which the weighted constraint curves most, by a few power steps."""
+        vector = self._unit()
+        for _ in range(_PROBES):
+            vector = vector - (vector @ normal) * normal
+            image = line.hessian_vector(self.signs * weights, vector)
+            size = float(image.norm())
+            if size <= 1e-300:
+                break
+            vector = image / size
+        vector = vector - (vector @ normal) * normal
+        size = float(vector.norm())
+        return vector / size if size > 1e-12 else self._unit()
+
+    def _boundary(self, point: Tensor) -> Tensor | None:
+        """A point of the boundary of C_m near ``point`` and within B_delta(theta), None where none is reached."""
+        found = self._on_manifold(point) if bool(self.is_equality.all()) else self._scaled(point)
+        return found if found is not None and float((found - self.theta).norm()) <= self.delta else None
+
+    def _scaled(self, point: Tensor) -> Tensor | None:
+        least = float((self.signs * self.system.model.forward(point, self.X)).min())
+        if not (math.isfinite(least) and least > 0.0):
+            return None
+        return point * least ** (-1.0 / self.system.model.degree)
+
+    def _on_manifold(self, point: Tensor) -> Tensor | None:
+        for _ in range(_RETRACTIONS):
+            line = self.system.model.linearize(point, self.X)
+            residual = self.signs * line.values - self.offsets
+            if float(residual.abs().max()) <= _FEASIBLE:
+                return point
+            gram = to_numpy(line.gram())
+            weights = np.linalg.lstsq(gram, to_numpy(residual), rcond=1e-12)[0]
+            point = point - line.adjoint(torch.as_tensor(weights, device=point.device))
+        return None
