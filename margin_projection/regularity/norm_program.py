@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ def run(graph: GraphModule, parameters: list[Tensor], X: Tensor) -> Iterator[tup
     Values are dropped once nothing needs them any more.
     """
     values: dict[Node, Value] = {}
-    remaining = {node: len(node.users) for node in graph.graph.nodes}
+    remaining: Counter[Node] = Counter(seen for node in graph.graph.nodes for seen in _seen_by(node))
     inputs: list[Value] = [*(Value(each, False, True) for each in parameters), Value(X, True, False)]
     for node in graph.graph.nodes:
         if node.op == "placeholder":
@@ -133,10 +134,16 @@ def run(graph: GraphModule, parameters: list[Tensor], X: Tensor) -> Iterator[tup
         elif node.op != "output":
             raise NotTraceable(f"it calls {node.target} in a way that cannot be recorded")
         yield node, values
-        for operand in node.all_input_nodes:
+        for operand in _seen_by(node):
             remaining[operand] -= 1
             if not remaining[operand]:
                 del values[operand]
+
+
+def _seen_by(node: Node) -> list[Node]:
+    """The nodes whose values the rule of a node may look at: its arguments and theirs."""
+    behind = [each for operand in node.all_input_nodes for each in operand.all_input_nodes]
+    return list(dict.fromkeys([*node.all_input_nodes, *behind]))
 
 
 def _apply(node: Node, values: dict[Node, Value], count: int) -> Value:

@@ -117,7 +117,7 @@ def nonnegative_linear(call: Call) -> Bound:
         kwargs: Any = map_arg(call.node.kwargs, lambda n: tensor if n is operand else call.values[n].data)
         return call.node.target(*args, **kwargs)  # type: ignore[operator]
 
-    rows, pullback = torch.func.vjp(apply, ones)
+    rows, pullback = torch.func.vjp(apply, ones)  # type: ignore[misc]
     (columns,) = pullback(torch.ones_like(rows))
     largest_row = float(rows.max()) if rows.numel() else 0.0
     factor = (largest_row * (float(columns.max()) if columns.numel() else 0.0)) ** 0.5

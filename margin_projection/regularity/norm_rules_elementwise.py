@@ -40,7 +40,7 @@ def rectifier(call: Call) -> Bound:
         raise NotCovered(f"the operation {call.name} with these bounds")
     source = call.operand(0)
     rows = call.data(source).flatten(1)
-    sides = torch.where(rows > 0, abs(slopes[1]), abs(slopes[0]))
+    sides = torch.where(rows > 0, rows.new_tensor(abs(slopes[1])), rows.new_tensor(abs(slopes[0])))
     local = to_numpy(sides.amax(1)) if rows.shape[1] else np.zeros(rows.shape[0])
     distance = to_numpy(rows.abs().amin(1)) if rows.shape[1] else np.full(rows.shape[0], np.inf)
     distance = distance - ROUNDING * (to_numpy(rows.abs().amax(1)) if rows.shape[1] else 0.0)
@@ -65,31 +65,38 @@ def power(call: Call) -> Bound:
     exponent = 2 if call.name == "square" else call.node.args[1]
     if not (isinstance(exponent, int | float) and exponent >= 1 and float(exponent).is_integer()):
         raise NotCovered(f"the operation {call.name} with the exponent {exponent}")
-    return power_of(call.operand(0), int(exponent))
+    return power_of(call, call.operand(0), int(exponent))
 
 
-def power_of(node: Node, exponent: int) -> Bound:
+def power_of(call: Call, node: Node, exponent: int) -> Bound:
     """The k-th power of a node, looking through rectifiers."""
-    slopes = rectifier_slopes(node)
-    source = node.args[0] if slopes is not None and exponent >= 2 else node
+    slopes = rectifier_slopes(node) if exponent >= 2 else None
+    source = node if slopes is None else node.args[0]
     assert isinstance(source, Node)
-    factor = 1.0 if slopes is None or exponent == 1 else max(abs(slopes[0]), abs(slopes[1])) ** exponent
+    left, right = (abs(slope) ** exponent for slope in slopes or (1.0, 1.0))
+    rows = call.data(source).flatten(1)
+    tops = [to_numpy(side.amax(1)) if rows.shape[1] else np.zeros(rows.shape[0]) for side in (rows, -rows)]
 
     def bound(jets: Mapping[Node, Jet], radius: float) -> Jet:
         z = jets[source]
-        slope = factor * exponent * z.largest ** (exponent - 1)
-        curvature = factor * exponent * (exponent - 1) * z.largest ** max(exponent - 2, 0)
+        change = radius * length(z.first_entry) * (1.0 + 1e-9)
+        slope = curvature = np.zeros(1)
+        for factor, top in zip((right, left), tops, strict=True):
+            reach = np.minimum(np.maximum(top + change + ROUNDING * z.largest, 0.0), z.largest)
+            steepest = factor * exponent * reach ** (exponent - 1)
+            most_curved = factor * exponent * (exponent - 1) * np.where(reach > 0.0, reach ** max(exponent - 2, 0), 0.0)
+            slope, curvature = np.maximum(slope, steepest), np.maximum(curvature, most_curved)
         return composed(z, slope, curvature, merged(z))
 
     return bound
 
 
-def rectifier_product(rectified: Node, other: Node) -> Bound:
+def rectifier_product(call: Call, rectified: Node, other: Node) -> Bound:
     """A rectifier's output times itself or times its argument: C^{1,1} in the argument."""
     slopes, source = rectifier_slopes(rectified), rectified.args[0]
     assert slopes is not None and isinstance(source, Node)
     if other is rectified:
-        return power_of(rectified, 2)
+        return power_of(call, rectified, 2)
     factor = 2.0 * max(abs(slopes[0]), abs(slopes[1]))
 
     def bound(jets: Mapping[Node, Jet], radius: float) -> Jet:

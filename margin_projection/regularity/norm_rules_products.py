@@ -63,7 +63,7 @@ def entrywise_product(call: Call) -> Bound:
     if isinstance(left, Node) and isinstance(right, Node):
         for rectified, other in ((left, right), (right, left)):
             if rectifier_slopes(rectified) is not None and other in (rectified, rectified.args[0]):
-                return rectifier_product(rectified, other)
+                return rectifier_product(call, rectified, other)
         size = call.shape(call.node).numel()
         copies = [math.sqrt(size / max(1, call.shape(node).numel())) for node in (left, right)]
         return lambda jets, radius: entrywise(jets[left], jets[right], copies[0], copies[1])
