@@ -23,8 +23,8 @@ class ComparisonStatus(enum.Enum):
 
     CONSISTENT = "The observed rate is within the predicted bound."
     EXCEEDED = (
-        "The run converges more slowly than the bound says. That contradicts nothing proved: the bound is not granted to "
-        "this start, or holds in expectation, or the distances are not certified."
+        "The run converges more slowly than the bound says. That contradicts nothing proved: the bound is not granted "
+        "to this start, or holds in expectation, or the distances are not certified."
     )
     CONTRADICTION = "A proved bound is violated by certified distances, in the ball where it is granted."
     NOT_COMPARABLE = "Nothing to compare: no rate was observed, or none is predicted."
