@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.fx import Node
+from torch.fx import GraphModule, Node
 
 from margin_projection.networks.base import Model
 from margin_projection.regularity import norm_rules, norm_rules_elementwise, norm_rules_products
@@ -20,8 +20,10 @@ from margin_projection.regularity.norm_calculus import (
     parameter_jet,
     tightened,
 )
-from margin_projection.regularity.norm_program import NotTraceable, Value, parameter_tensors, run, trace
+from margin_projection.regularity.norm_entries import ENTRIES, Entries, parameter_entries
+from margin_projection.regularity.norm_program import NotTraceable, Value, check_outputs, parameter_tensors, run, trace
 from margin_projection.regularity.norm_rules import Bound, Call, NotCovered, operation_name
+from margin_projection.regularity.norm_rules_elementwise import RECTIFIERS
 
 RULES = norm_rules.RULES | norm_rules_products.RULES | norm_rules_elementwise.RULES
 
@@ -54,7 +56,7 @@ class NormCalculus:
 
     def __init__(self, model: Model, X: Tensor, theta: Tensor) -> None:
         self._count = X.shape[0]
-        self._steps: list[tuple[Node, Bound, Size | None]] = []
+        self._steps: list[_Step] = []
         self._constants: dict[Node, Jet] = {}
         self.obstacle = ""
         try:
@@ -66,11 +68,13 @@ class NormCalculus:
         graph = trace(model, theta, X)
         parameters = parameter_tensors(model, theta)
         self._blocks = len(parameters)
+        behind = _behind_rectifiers(graph)
         unknown: dict[Node, str] = {}
         position = 0
         for node, values in run(graph, parameters, X):
             if node.op == "output":
                 self._output = node.all_input_nodes[0]
+                check_outputs(values[self._output], model.forward(theta, X).detach())
                 continue
             value = values[node]
             size = Size.of(value.data, value.batched) if _is_real(value) else None
@@ -80,13 +84,17 @@ class NormCalculus:
                 continue
             if node.op == "placeholder":
                 assert size is not None
-                self._steps.append((node, _parameter(size, self._blocks, position), size))
+                bound = _parameter(size, self._blocks, position)
+                entries = parameter_entries(value.data) if node in behind else None
+                self._steps.append(_Step(node, bound, entries, size))
                 position += 1
                 continue
             reason = next((unknown[each] for each in node.all_input_nodes if each in unknown), None)
             try:
                 if reason is None:
-                    self._steps.append((node, _rule(node)(Call(node, values)), size))
+                    call = Call(node, values)
+                    find = ENTRIES.get(call.name) if node in behind else None
+                    self._steps.append(_Step(node, _rule(node)(call), None if find is None else find(call), size))
             except NotCovered as error:
                 reason = str(error)
             if reason is not None:
@@ -117,10 +125,30 @@ class NormCalculus:
 
     def _output_jet(self, radius: float) -> Jet:
         jets = dict(self._constants)
-        for node, bound, size in self._steps:
-            jet = bound(jets, radius)
-            jets[node] = jet if size is None else tightened(jet, size, radius)
+        for step in self._steps:
+            jet = step.bound(jets, radius)
+            jet = jet if step.size is None else tightened(jet, step.size, radius)
+            jets[step.node] = jet if step.entries is None else replace(jet, entries=step.entries(jets, radius))
         return jets[self._output]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One operation: its rule, the rule for its single entries where a rectifier follows, its size at the center."""
+
+    node: Node
+    bound: Bound
+    entries: Entries | None
+    size: Size | None
+
+
+def _behind_rectifiers(graph: GraphModule) -> set[Node]:
+    """The nodes that some rectifier depends on."""
+    found: set[Node] = set()
+    for node in reversed(graph.graph.nodes):
+        if node in found or operation_name(node) in RECTIFIERS:
+            found.update(node.all_input_nodes)
+    return found
 
 
 def _is_real(value: Value) -> bool:

@@ -33,6 +33,7 @@ class Jet:
         first, first_entry: (n, K) of the first derivatives, of the whole tensor and of its single entries.
         second: (n, K, K) of the second derivatives.
         rough: per obstacle, in words, (n,) whether it may keep the first derivative from being Lipschitz on the ball.
+        entries: (n, ...) the derivative's norm for every entry of the tensor, all parameters together; None: unknown.
     """
 
     norm: np.ndarray
@@ -41,6 +42,7 @@ class Jet:
     first_entry: np.ndarray
     second: np.ndarray
     rough: Rough = field(default_factory=dict)
+    entries: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def tightened(jet: Jet, center: Size, radius: float) -> Jet:
     first_entry = np.minimum(jet.first_entry, jet.first)
     norm = np.minimum(jet.norm, center.norm + radius * length(jet.first))
     largest = np.minimum(jet.largest, center.largest + radius * length(first_entry))
-    return replace(jet, norm=norm, largest=np.minimum(largest, norm), first_entry=first_entry)
+    return replace(jet, norm=norm, largest=np.minimum(largest, norm), first_entry=first_entry, entries=None)
 
 
 def bilinear(left: Jet, right: Jet, strong_left: np.ndarray, strong_right: np.ndarray, cross: np.ndarray) -> Jet:

@@ -22,6 +22,7 @@ from margin_projection.networks.module import ModuleModel
 
 AGREEMENT = 1e-9  # relative; between the recorded operations and the model
 _CHECKED_SAMPLES = 4
+_UNVECTORIZED = ("copy.default",)  # torch.vmap falls back to a loop, and says so on the standard error
 
 
 class NotTraceable(Exception):
@@ -90,13 +91,29 @@ def trace(model: Model, theta: Tensor, X: Tensor) -> GraphModule:
     example = torch.zeros(model.input_shape, dtype=X.dtype, device=X.device) if not X.shape[0] else X[0]
     try:
         with torch.no_grad(), _quiet():
-            graph = make_fx(functionalize(outputs, remove="mutations"))([each.detach() for each in parameters], example)
+            graph = _without_side_effects(outputs, [each.detach() for each in parameters], example)
     except Exception as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise NotTraceable(f"its operations cannot be recorded ({first_line[:120]})") from error
-    graph.graph.eliminate_dead_code()
+    writing = [node for node in graph.graph.nodes if _writes(node)]
+    if writing:
+        raise NotTraceable(f"its operation {writing[0].target} writes into a tensor in place")
     _check(model, graph, theta, X)
     return graph
+
+
+def _without_side_effects(function: Callable[..., Tensor], parameters: list[Tensor], example: Tensor) -> GraphModule:
+    """Recorded twice where needed: composite operations may write into tensors that they create themselves."""
+    graph = make_fx(functionalize(function, remove="mutations"))(parameters, example)
+    if any(_writes(node) for node in graph.graph.nodes):
+        graph = make_fx(functionalize(graph, remove="mutations"))(parameters, example)
+    graph.graph.eliminate_dead_code()
+    return graph
+
+
+def _writes(node: Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return bool(schema is not None and schema.is_mutable)
 
 
 def _check(model: Model, graph: GraphModule, theta: Tensor, X: Tensor) -> None:
@@ -110,10 +127,18 @@ def _check(model: Model, graph: GraphModule, theta: Tensor, X: Tensor) -> None:
         with torch.no_grad(), _quiet():
             recorded = [float(graph(parts, x)) for x in samples]
             expected = model.forward(point, samples).tolist()
-        size = max(map(abs, expected), default=0.0)
-        wrong = [abs(a - b) for a, b in zip(recorded, expected, strict=True)]
-        if not all(difference <= AGREEMENT * size for difference in wrong):
-            raise NotTraceable("the recorded operations do not compute the model's outputs")
+        check_outputs(Value(samples.new_tensor(recorded), True, True), samples.new_tensor(expected))
+
+
+def check_outputs(recorded: Value, expected: Tensor) -> None:
+    """Compare what the recorded operations compute with the model's outputs (n,).
+
+    Raises:
+        NotTraceable: they differ.
+    """
+    size = float(expected.abs().max()) if expected.numel() else 0.0
+    if not bool(((recorded.data - expected).abs() <= AGREEMENT * size).all()):
+        raise NotTraceable("the recorded operations do not compute the model's outputs")
 
 
 def run(graph: GraphModule, parameters: list[Tensor], X: Tensor) -> Iterator[tuple[Node, dict[Node, Value]]]:
@@ -165,9 +190,15 @@ def _apply(node: Node, values: dict[Node, Value], count: int) -> Value:
         if isinstance(data[0], tuple | list):
             return Value(call(*data), True, depends)
         flags = [each.batched for each in given]
+        if not isinstance(node.target, str) and getattr(node.target, "__name__", "") in _UNVECTORIZED:
+            return Value(_loop(call, data, flags, count), True, depends)
         try:
             return Value(torch.vmap(call, in_dims=tuple(0 if flag else None for flag in flags))(*data), True, depends)
         except RuntimeError:
-            pairs = list(zip(data, flags, strict=True))
-            rows = [call(*(each[i] if flag else each for each, flag in pairs)) for i in range(count)]
-            return Value(torch.stack(rows), True, depends)
+            return Value(_loop(call, data, flags, count), True, depends)
+
+
+def _loop(call: Callable[..., Tensor], data: list[Any], flags: list[bool], count: int) -> Tensor:
+    """Sample by sample."""
+    pairs = list(zip(data, flags, strict=True))
+    return torch.stack([call(*(each[i] if flag else each for each, flag in pairs)) for i in range(count)])

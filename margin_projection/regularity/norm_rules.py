@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,12 @@ class Call:
         value = self.values[node]
         return value.data if value.batched else value.data[None]
 
+    def apply(self, values: Mapping[Node, Any]) -> Any:
+        """The operation for other values of its arguments."""
+        args: Any = map_arg(self.node.args, lambda node: values[node])
+        kwargs: Any = map_arg(self.node.kwargs, lambda node: values[node])
+        return self.node.target(*args, **kwargs)  # type: ignore[operator]
+
     def only_dependent(self) -> Node:
         """The one argument that depends on the parameters.
 
@@ -112,12 +118,8 @@ def nonnegative_linear(call: Call) -> Bound:
         raise NotCovered(f"the operation {call.name} in another precision than float64")
     ones = torch.ones(call.shape(operand), dtype=torch.float64, device=call.values[operand].data.device)
 
-    def apply(tensor: Tensor) -> Tensor:
-        args: Any = map_arg(call.node.args, lambda n: tensor if n is operand else call.values[n].data)
-        kwargs: Any = map_arg(call.node.kwargs, lambda n: tensor if n is operand else call.values[n].data)
-        return call.node.target(*args, **kwargs)  # type: ignore[operator]
-
-    rows, pullback = torch.func.vjp(apply, ones)  # type: ignore[misc]
+    constants = {node: call.values[node].data for node in _others(call, operand)}
+    rows, pullback = torch.func.vjp(lambda tensor: call.apply({operand: tensor, **constants}), ones)  # type: ignore[misc]
     (columns,) = pullback(torch.ones_like(rows))
     largest_row = float(rows.max()) if rows.numel() else 0.0
     factor = (largest_row * (float(columns.max()) if columns.numel() else 0.0)) ** 0.5
@@ -148,6 +150,24 @@ def concatenation(call: Call) -> Bound:
     assert isinstance(parts, list | tuple)
     nodes = [part for part in parts if isinstance(part, Node)]
     return lambda jets, radius: joined([jets[node] for node in nodes])
+
+
+def written(call: Call) -> Bound:
+    """A part of a tensor replaced by another tensor: each entry comes from one of the two."""
+    nodes = [call.operand(0), call.operand(1)]
+
+    def bound(jets: Mapping[Node, Jet], radius: float) -> Jet:
+        unknown = np.full(1, np.inf)  # what is overwritten may never have been initialized
+        return replace(joined([jets[node] for node in nodes]), norm=unknown, largest=unknown)
+
+    return bound
+
+
+def copied(call: Call) -> Bound:
+    """The second argument, repeated to the shape of the first."""
+    source = call.operand(1)
+    copies = (_output_size(call) / max(1, call.shape(source).numel())) ** 0.5
+    return lambda jets, radius: added([jets[source]], [copies], [1.0])
 
 
 def negation(call: Call) -> Bound:
@@ -194,6 +214,8 @@ RULES: dict[str, Callable[[Call], Bound]] = {
     **dict.fromkeys(PARTS, pieces),
     **dict.fromkeys(("add", "sub", "rsub"), addition),
     **dict.fromkeys(("cat", "stack"), concatenation),
+    **dict.fromkeys(("slice_scatter", "select_scatter"), written),
+    "copy": copied,
     "getitem": item,
     "neg": negation,
 }

@@ -14,6 +14,7 @@ from margin_projection.regularity.norm_calculus import Jet, composed, length, me
 from margin_projection.regularity.norm_rules import Bound, Call, NotCovered, operation_name
 
 ROUNDING = 1e-12  # of the largest entry: how far a computed preactivation may be from the exact one
+RECTIFIERS = ("abs", "clamp", "clamp_min", "leaky_relu", "relu")
 
 
 def rectifier_slopes(node: Node) -> tuple[float, float] | None:
@@ -39,7 +40,11 @@ def rectifier(call: Call) -> Bound:
     if slopes is None:
         raise NotCovered(f"the operation {call.name} with these bounds")
     source = call.operand(0)
-    rows = call.data(source).flatten(1)
+    values = call.data(source)
+    rows = values.flatten(1)
+    distances = values.abs()
+    if rows.shape[1]:
+        distances = distances - ROUNDING * rows.abs().amax(1).reshape(-1, *[1] * (values.ndim - 1))
     sides = torch.where(rows > 0, rows.new_tensor(abs(slopes[1])), rows.new_tensor(abs(slopes[0])))
     local = to_numpy(sides.amax(1)) if rows.shape[1] else np.zeros(rows.shape[0])
     distance = to_numpy(rows.abs().amin(1)) if rows.shape[1] else np.full(rows.shape[0], np.inf)
@@ -51,6 +56,9 @@ def rectifier(call: Call) -> Bound:
         z = jets[source]
         change = radius * length(z.first_entry) * (1.0 + 1e-9)
         fixed = (distance > change) | (change == 0.0)
+        if z.entries is not None:
+            safe = (distances > radius * (1.0 + 1e-9) * z.entries) | (z.entries == 0.0)
+            fixed = fixed | to_numpy(safe.flatten(1).all(1))
         slope = np.where(fixed, local, widest)
         rough = merged(z)
         if not fixed.all():
@@ -149,7 +157,7 @@ SMOOTH: dict[str, Range] = {
 
 
 RULES: dict[str, Callable[[Call], Bound]] = {
-    **dict.fromkeys(("abs", "clamp", "clamp_min", "leaky_relu", "relu"), rectifier),
+    **dict.fromkeys(RECTIFIERS, rectifier),
     **dict.fromkeys(("pow", "square"), power),
     **{name: _on_the_range(derivatives) for name, derivatives in SMOOTH.items()},
 }
