@@ -7,6 +7,7 @@ from margin_projection.networks.fully_connected import FullyConnected
 from margin_projection.networks.homogeneity import HomogeneityError, find_degree
 from margin_projection.networks.linear import Linear
 from margin_projection.networks.module import from_module
+from margin_projection.networks.reparametrized import Reparametrized
 from margin_projection.networks.simplified_relu import SimplifiedReLU
 from margin_projection.networks.squared_linear import SquaredLinear
 
@@ -17,6 +18,7 @@ __all__ = [
     "HomogeneityError",
     "Linear",
     "Model",
+    "Reparametrized",
     "SimplifiedReLU",
     "SquaredLinear",
     "Structure",
