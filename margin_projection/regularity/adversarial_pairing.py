@@ -23,6 +23,7 @@ _POINTS = 6  # boundary points tried for each set
 _PROBES = 3  # power steps towards the direction of largest curvature
 _RETRACTIONS = 20
 _FEASIBLE = 1e-10
+_RIM = 0.95  # distance of a first point from theta, in delta
 _LENGTHS = (1.9, 1.0, 0.5)  # of y - x, in delta
 
 
@@ -56,18 +57,20 @@ class _SetSearch:
 
     def improve(self, best: PairingSearch, task: int) -> PairingSearch:
         """The better of ``best`` and the pairs from one more boundary point."""
-        x = self._boundary(self.theta + 0.5 * self.delta * self._unit())
+        x = self._first()
         if x is None:
             return best
         line = self.system.model.linearize(x, self.X)
         weights = self._normal_weights(line)
-        if weights is None:
-            return best
         normal = -line.adjoint(self.signs * weights)
         size, pairs = float(normal.norm()), best.pairs
         if size == 0.0:
             return best
-        for direction in (self._bent(line, weights, normal / size), self._unit()):
+        across = self.theta - x
+        directions = [self._bent(line, weights, normal / size), self._unit()]
+        if float(across.norm()) > 1e-3 * self.delta:
+            directions.append(across / across.norm())
+        for direction in directions:
             for length in _LENGTHS:
                 for side in (1.0, -1.0):
                     y = self._boundary(x + side * length * self.delta * direction)
@@ -81,11 +84,21 @@ class _SetSearch:
                         best = PairingSearch(value, task, (x, y), pairs)
         return PairingSearch(best.pairing, best.task, best.points, pairs)
 
+    def _first(self) -> Tensor | None:
+        """A boundary point: near the ball's rim where a constraint curves most at theta, or at random."""
+        line = self.system.model.linearize(self.theta, self.X)
+        weights = self._normal_weights(line)
+        normal = line.adjoint(self.signs * weights)
+        size = float(normal.norm())
+        if size > 0.0 and self.generator.random() < 0.5:
+            return self._boundary(self.theta + _RIM * self.delta * self._bent(line, weights, normal / size))
+        return self._boundary(self.theta + 0.5 * self.delta * self._unit())
+
     def _unit(self) -> Tensor:
         draw = torch.as_tensor(self.generator.standard_normal(self.theta.numel()), device=self.theta.device)
         return draw / draw.norm()
 
-    def _normal_weights(self, line: Linearization) -> Tensor | None:
+    def _normal_weights(self, line: Linearization) -> Tensor:
         """mu (n,): one active constraint (classification), a random combination (regression)."""
         if bool(self.is_equality.all()):
             return torch.as_tensor(self.generator.standard_normal(self.signs.numel()), device=self.theta.device)
