@@ -11,7 +11,12 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 
 from margin_projection.networks.base import Model
-from margin_projection.regularity import norm_rules, norm_rules_elementwise, norm_rules_products
+from margin_projection.regularity import (
+    norm_rules,
+    norm_rules_elementwise,
+    norm_rules_normalizing,
+    norm_rules_products,
+)
 from margin_projection.regularity.norm_calculus import (
     Jet,
     Size,
@@ -25,7 +30,8 @@ from margin_projection.regularity.norm_program import NotTraceable, Value, check
 from margin_projection.regularity.norm_rules import Bound, Call, NotCovered, operation_name
 from margin_projection.regularity.norm_rules_elementwise import RECTIFIERS
 
-RULES = norm_rules.RULES | norm_rules_products.RULES | norm_rules_elementwise.RULES
+_FAMILIES = (norm_rules, norm_rules_products, norm_rules_normalizing, norm_rules_elementwise)
+RULES = {name: rule for family in _FAMILIES for name, rule in family.RULES.items()}
 
 
 @dataclass(frozen=True)

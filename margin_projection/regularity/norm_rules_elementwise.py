@@ -117,27 +117,26 @@ def rectifier_product(call: Call, rectified: Node, other: Node) -> Bound:
 Range = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def _on_the_range(derivatives: Range) -> Callable[[Call], Bound]:
-    """A rule from bounds on |phi'| and |phi''| where |z| >= low, z <= high and |z| <= largest (all (n,)).
+def smooth(call: Call, source: Node, derivatives: Range) -> Bound:
+    """The rule from bounds on |phi'| and |phi''| where |z| >= low, z <= high and |z| <= largest (all (n,)).
 
     ``low`` is 0 where an entry may change its sign or reach 0 on the ball.
     """
+    rows = call.data(source).flatten(1)
+    nearest, top = to_numpy(rows.abs().amin(1)), to_numpy(rows.amax(1))
 
-    def build(call: Call) -> Bound:
-        source = call.operand(0)
-        rows = call.data(source).flatten(1)
-        nearest, top = to_numpy(rows.abs().amin(1)) * (1.0 - ROUNDING), to_numpy(rows.amax(1))
+    def bound(jets: Mapping[Node, Jet], radius: float) -> Jet:
+        z = jets[source]
+        change = radius * length(z.first_entry) * (1.0 + 1e-9)
+        low = np.maximum(nearest - change - ROUNDING * z.largest, 0.0)
+        slope, curvature = derivatives(low, top + change, z.largest)
+        return composed(z, slope, curvature, merged(z))
 
-        def bound(jets: Mapping[Node, Jet], radius: float) -> Jet:
-            z = jets[source]
-            change = radius * length(z.first_entry)
-            low = np.maximum(nearest - change * (1.0 + 1e-9), 0.0)
-            slope, curvature = derivatives(low, top + change, z.largest)
-            return composed(z, slope, curvature, merged(z))
+    return bound
 
-        return bound
 
-    return build
+def _on_the_range(derivatives: Range) -> Callable[[Call], Bound]:
+    return lambda call: smooth(call, call.operand(0), derivatives)
 
 
 def _constants(slope: float, curvature: float) -> Range:
@@ -157,7 +156,7 @@ SMOOTH: dict[str, Range] = {
 
 
 RULES: dict[str, Callable[[Call], Bound]] = {
-    **dict.fromkeys(RECTIFIERS, rectifier),
+    **dict.fromkeys(("abs", "leaky_relu", "relu"), rectifier),
     **dict.fromkeys(("pow", "square"), power),
     **{name: _on_the_range(derivatives) for name, derivatives in SMOOTH.items()},
 }

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
 from torch.fx import Node
 
 from margin_projection._arrays import to_numpy
-from margin_projection.regularity.norm_calculus import Jet, Size, added, bilinear, length, outer, tightened
+from margin_projection.regularity.norm_calculus import Jet, added, bilinear, length, outer
 from margin_projection.regularity.norm_rules import Bound, Call, NotCovered, scaled
 from margin_projection.regularity.norm_rules_elementwise import rectifier_product, rectifier_slopes
 from margin_projection.regularity.spectral_norms import convolution_norm, overlap, patch_norms, spectral_norms
@@ -119,36 +118,9 @@ def convolution(call: Call) -> Bound:
     return bound
 
 
-def batch_normalization(call: Call) -> Bound:
-    """(v - mean) / sqrt(variance + eps) with constant statistics, times a weight, plus a bias."""
-    source, weight, bias, mean, variance = call.arguments[:5]
-    training, eps = call.argument(5, "training"), call.argument(7, "eps")
-    if training is not False or not all(isinstance(node, Node) for node in (source, mean, variance)):
-        raise NotCovered("batch normalization with the statistics of the batch")
-    if call.depends(mean) or call.depends(variance):
-        raise NotCovered("batch normalization with statistics that depend on the parameters")
-    a = call.data(source)
-    shape = (-1, *[1] * (a.ndim - 3))
-    factor = (call.values[variance].data + eps).rsqrt()
-    normalized = Size.of((a - call.values[mean].data.reshape(shape)) * factor.reshape(shape), True)
-    spread = math.sqrt(a[0].numel() / factor.numel())
-    largest = np.full(1, float(factor.max()))
-    unknown = np.full(1, np.inf)
-
-    def bound(jets: Mapping[Node, Jet], radius: float) -> Jet:
-        jet = replace(scaled(jets[source], largest), norm=unknown, largest=unknown)
-        jet = tightened(jet, normalized, radius)
-        if isinstance(weight, Node):
-            jet = entrywise(jet, jets[weight], 1.0, spread)
-        return added([jet, jets[bias]], [1.0, spread], [1.0, 1.0]) if isinstance(bias, Node) else jet
-
-    return bound
-
-
 RULES: dict[str, Callable[[Call], Bound]] = {
     **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot"), matrix_product),
     **dict.fromkeys(("addmm", "addmv", "baddbmm"), product_and_sum),
     "mul": entrywise_product,
     "convolution": convolution,
-    "native_batch_norm": batch_normalization,
 }
