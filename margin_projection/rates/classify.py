@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from margin_projection.rates.fit import MINIMUM_POINTS, Sequence, SlopeFit, fit_slope
-from margin_projection.rates.limit_cycle import LimitCycle, find_limit_cycle, find_limit_point
+from margin_projection.rates.limit_cycle import LimitCycle, find_limit_cycle, find_limit_point, keeps_moving
 from margin_projection.rates.power import PowerLaw, fit_power_law, is_power_law, octave_decreases
 from margin_projection.rates.series import DistanceSeries
 from margin_projection.rates.status import RateStatus
@@ -22,6 +22,8 @@ _ACCELERATION = 1.4  # of the logarithms' steps, each over the one before, in a 
 _LEAST_ACCELERATIONS = 2
 _FASTEST_LINEAR = -3.0  # the last step of the logarithm is below this where a sequence is superlinear
 _LEVELLING = 0.85  # ratio of the decreases over successive octaves, at most, where a positive limit is approached
+_LEAST_GROWTH = 0.05  # exponent of ||Theta_k|| in k, for a run whose iterates drift off
+_MOVING = 0.1  # of the distance to C*: iterates that stay this far apart from cycle to cycle do not settle
 _ACCURATE = 1e-6  # relative errors of the distances that the sharper fit keeps to
 _LEAST_ACCURATE = 8
 
@@ -67,15 +69,15 @@ def classify(
         return Behaviour(RateStatus.SUBLINEAR, limit_distance=0.0, power_law=fit_power_law(series.steps[above], logs))
     linear = _linear(series, above, window, confidence, generator)
     if linear.status is RateStatus.UNDECIDED and window is None and _levels_off(logs):
-        return _drifting(series, logs)
+        return _drifting(series, logs) or linear
     return linear
 
 
 def _away(series: DistanceSeries, confidence: float) -> Behaviour | None:
     """CYCLE or ELSEWHERE, where the iterates of a single run show it."""
-    if series.points is None:
+    if series.points is None or series.step_distances is None or series.set_distances is None:
         return None
-    arguments = series.points, series.steps, series.means
+    arguments = series.points, series.step_distances, series.set_distances
     if series.periodic:
         cycle = find_limit_cycle(*arguments, series.steps_per_cycle, confidence)
     else:
@@ -101,7 +103,8 @@ def _reaching(
         return Behaviour(RateStatus.SUPERLINEAR, limit_distance=0.0)
     changes = np.diff(logs)[-MINIMUM_POINTS:]
     trend, margin = (float(changes.min()), _SUDDEN) if changes.size > 1 else (0.0, _SUDDEN_ALONE)
-    if logs[-1] + min(trend, 0.0) > np.log(margin * series.noise[last + 1]):
+    directly = series.steps[last + 1] - series.steps[last] == series.period
+    if directly and logs[-1] + min(trend, 0.0) > np.log(margin * series.noise[last + 1]):
         return Behaviour(RateStatus.FINITE, limit_distance=0.0)
     return _linear(series, above, window, confidence, generator)
 
@@ -195,15 +198,18 @@ def _levels_off(logs: np.ndarray) -> bool:
     return bool(abs(decreases[2]) <= _LEAST_DECREASE and abs(decreases[2]) <= _LEVELLING * abs(decreases[1]))
 
 
-def _drifting(series: DistanceSeries, logs: np.ndarray) -> Behaviour:
-    """DRIFTING, with the limit that the octaves extrapolate to and the growth of the iterates."""
+def _drifting(series: DistanceSeries, logs: np.ndarray) -> Behaviour | None:
+    """DRIFTING, with the limit that the octaves extrapolate to, where the norms grow or the iterates keep moving."""
+    if series.points is None:
+        return None
     decreases = octave_decreases(logs)
     ratio = min(abs(float(decreases[2] / decreases[1])), _LEVELLING) if decreases[1] != 0.0 else 0.0
     limit = float(np.exp(logs[-1] - decreases[2] * ratio / (1.0 - ratio)))
-    growth = None
-    if series.points is not None:
-        norms = np.linalg.norm(series.points, axis=1)
-        start, end = norms[len(norms) // 2], norms[-1]
-        if start > 0.0 and end > 0.0:
-            growth = float(np.log(end / start) / np.log((len(norms) - 1) / (len(norms) // 2)))
-    return Behaviour(RateStatus.DRIFTING, limit_distance=limit, growth_exponent=growth)
+    norms = np.linalg.norm(series.points[:: series.period], axis=1)
+    growing = float(norms.min()) > 0.0 and is_power_law(-np.log(norms))
+    growing = growing or (norms.size > 1 and float(norms[1:].min()) > 0.0 and is_power_law(-np.log(norms[1:])))
+    growth = -octave_decreases(np.log(norms[1:]))[2] / np.log(2.0) if growing else 0.0
+    if growth >= _LEAST_GROWTH:
+        return Behaviour(RateStatus.DRIFTING, limit_distance=limit, growth_exponent=float(growth))
+    moving = keeps_moving(series.points, series.steps_per_cycle, _MOVING * float(series.means[-1]))
+    return Behaviour(RateStatus.DRIFTING, limit_distance=limit) if moving else None

@@ -18,8 +18,8 @@ slowly separating q_1, q_2 outlasts a run. The half-width of the interval for s 
 - where replicates of the whole sequence are given (bootstrap), their normal interval (sums are then not fitted);
 
 plus what the stated errors of the single values can do. The window and model of least half-width are taken, where each
-window answers for its neighbours, too. An interval is evidence, not proof: a mode that has not shown itself within the
-run cannot be seen.
+window answers for its neighbours, too; the interval is then widened until it meets those of the other models. An
+interval is evidence, not proof: a mode that has not shown itself within the run cannot be seen.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from scipy import stats
 from margin_projection.rates.models import Estimate, fit_line, fit_line_and_mode, fit_sum
 
 MINIMUM_POINTS = 5
-_STARTS = 24
+_STARTS = 16
 _CAUTION, _CAUTION_FOR_FEW = 2.0, 20.0  # times the changes between parts: the first plus the second over the points
 _LEAST_SHARE = 0.2  # of the points, in every window
 _MOST_EXTRAPOLATED = 0.9
@@ -89,13 +89,20 @@ def fit_slope(sequence: Sequence, confidence: float, fixed: bool = False) -> Slo
     least = min(count, max(MINIMUM_POINTS + 1, int(np.ceil(_LEAST_SHARE * count))))
     starts = [0] if fixed else np.unique(np.linspace(0, count - least, _STARTS).astype(int)).tolist()
     orders = _ORDERS if sequence.replicates is None else ()
+    best = [each for model in ("line", "mode", *orders) if (each := _best(sequence, model, starts, confidence))]
+    chosen = min(best, key=lambda each: each.half_width)
+    apart = max(abs(each.slope - chosen.slope) - each.half_width for each in best)
+    return replace(chosen, half_width=max(chosen.half_width, apart))
+
+
+def _best(sequence: Sequence, model: str | int, starts: list[int], confidence: float) -> SlopeFit | None:
+    """The fit of one model with the least half-width, each window's being at least those of its neighbours."""
+    fits = [_window(sequence.part(slice(start, None)), model, start, confidence) for start in starts]
     best: SlopeFit | None = None
-    for model in ("line", "mode", *orders):
-        fits = [_window(sequence.part(slice(start, None)), model, start, confidence) for start in starts]
-        for index, fit in enumerate(fits):
-            near = [each.half_width for each in fits[max(0, index - 1) : index + 2] if each is not None]
-            if fit is not None and (best is None or max(near) < best.half_width):
-                best = replace(fit, half_width=max(near))
+    for index, fit in enumerate(fits):
+        near = [each.half_width for each in fits[max(0, index - 1) : index + 2] if each is not None]
+        if fit is not None and (best is None or max(near) < best.half_width):
+            best = replace(fit, half_width=max(near))
     return best
 
 

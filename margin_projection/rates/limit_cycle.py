@@ -47,17 +47,20 @@ class LimitCycle:
 
 
 def find_limit_cycle(
-    points: np.ndarray, steps: np.ndarray, distances: np.ndarray, period: int, confidence: float
+    points: np.ndarray, distances: np.ndarray, set_distances: np.ndarray, period: int, confidence: float
 ) -> LimitCycle | None:
     """The shortest orbit of 1 to 4 periods that the iterates tend to, or None.
 
     The moves ||Theta_{k + q period} - Theta_k|| must have come down to rounding, or shrink by a factor whose interval
     excludes 1, such that the moves still to come add up to little: less than 1e-3 max(1, ||Theta||), and less than a
-    tenth of the least distance to C* on the orbit, so that the limits lie outside C*, too.
+    tenth of the least distance to C* on the orbit, so that the limits lie outside C*, too. An orbit on which a distance
+    is not known is not reported, nor is a point that lies in every C_m within rounding: the distance to C* is then in
+    doubt.
 
     Args:
         points: (K + 1, p) iterates.
-        steps, distances: (n,) steps at which the distance to C* is known, and the distances.
+        distances: (K + 1,) to C*, nan where unknown.
+        set_distances: (M,) from the last iterate to each C_m.
         period: of the ordering.
         confidence: of the interval for the approach.
     """
@@ -67,33 +70,46 @@ def find_limit_cycle(
         if len(points) < 2 * length + 1:
             return None
         orbit = np.arange(len(points) - length, len(points))
-        on_orbit = _at(orbit, steps, distances)
+        on_orbit = distances[orbit]
+        if np.isnan(on_orbit).any():
+            return None
         fitted = _approach(points, length, period, scale, confidence)
         approach, moving = fitted if fitted is not None else (None, np.empty(0, dtype=np.int64))
         remaining = _remaining(points, length, period, scale, approach)
         if remaining < min(_REMAINING * scale, _SHARE_OF_DISTANCE * float(on_orbit.min())):
             if np.ptp(points[orbit], axis=0).max() <= max(_SAME_POINT * scale, 2.0 * remaining):
                 orbit, on_orbit = orbit[-1:], on_orbit[-1:]
+                if _is_common(set_distances, remaining, scale):
+                    return None
             return LimitCycle(points[orbit].copy(), orbit, on_orbit, cycles, remaining, approach, moving)
     return None
 
 
-def find_limit_point(points: np.ndarray, steps: np.ndarray, distances: np.ndarray) -> LimitCycle | None:
+def find_limit_point(points: np.ndarray, distances: np.ndarray, set_distances: np.ndarray) -> LimitCycle | None:
     """The point, outside C*, at which the iterates of a run without period rest in the last quarter, or None."""
     scale = max(1.0, float(np.linalg.norm(points[-1])))
     last = points[-max(2, len(points) // 4) :]
     remaining = float(np.linalg.norm(last - points[-1], axis=1).max())
-    orbit = np.array([len(points) - 1])
-    distance = _at(orbit, steps, distances)
-    if len(points) < _RESTING or remaining > min(_NOISE * scale, _SHARE_OF_DISTANCE * float(distance[0])):
+    if len(points) < _RESTING or np.isnan(distances[-1]) or _is_common(set_distances, remaining, scale):
         return None
-    return LimitCycle(points[-1:].copy(), orbit, distance, 1, remaining, None, np.empty(0, dtype=np.int64))
+    if remaining > min(_NOISE * scale, _SHARE_OF_DISTANCE * float(distances[-1])):
+        return None
+    orbit = np.array([len(points) - 1])
+    return LimitCycle(points[-1:].copy(), orbit, distances[-1:], 1, remaining, None, np.empty(0, dtype=np.int64))
 
 
-def _at(orbit: np.ndarray, steps: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """Distances at the steps of an orbit; where one is not known, the nearest one that is."""
-    nearest = np.abs(orbit[:, None] - steps[None, :]).argmin(1)
-    return distances[nearest]
+def keeps_moving(points: np.ndarray, period: int, least: float) -> bool:
+    """Whether, all through the last quarter, iterates 1 to 4 periods apart are at least ``least`` apart."""
+    last = points[-len(points) // 4 :]
+    lengths = [cycles * period for cycles in range(1, MOST_CYCLES + 1)]
+    if len(last) <= lengths[-1]:
+        return False
+    return all(np.linalg.norm(last[each:] - last[:-each], axis=1).min() >= least for each in lengths)
+
+
+def _is_common(set_distances: np.ndarray, remaining: float, scale: float) -> bool:
+    """Whether the last iterate lies in every C_m, up to what the iterates still move and rounding."""
+    return bool((set_distances <= _SAME_POINT * scale + 2.0 * remaining).all())
 
 
 def _remaining(points: np.ndarray, length: int, period: int, scale: float, approach: SlopeFit | None) -> float:

@@ -34,6 +34,8 @@ class DistanceSeries:
         reached: the step from which on every distance is within the noise, or None.
         missing: how many distances were not measured or not found; their steps are left out.
         points: (K + 1, p) the iterates of the one run, or None for several.
+        step_distances: (K + 1,) d at every step of the one run (nan where unknown), or None.
+        set_distances: (M,) from its last iterate to each C_m, or None.
     """
 
     period: int
@@ -48,6 +50,8 @@ class DistanceSeries:
     reached: int | None
     missing: int
     points: np.ndarray | None
+    step_distances: np.ndarray | None
+    set_distances: np.ndarray | None
 
     @property
     def means(self) -> np.ndarray:
@@ -100,6 +104,8 @@ def distance_series(trajectories: Any, period: Any, run: Any) -> DistanceSeries:
         reached=_reached(chosen, rows, steps, certified),
         missing=missing,
         points=chosen[0].points[rows][0, : steps + 1] if single else None,
+        step_distances=chosen[0].joint_distances[rows][0, : steps + 1] if single else None,
+        set_distances=chosen[0].distances[rows][0, steps] if single else None,
     )
 
 
@@ -133,12 +139,13 @@ def _block(chosen: list[Trajectory], steps: int, cycle: int | None, periodic: bo
 
 
 def _reached(chosen: list[Trajectory], rows: slice, steps: int, certified: bool) -> int | None:
-    """The step from which on every known distance of every run is within the noise."""
+    """The step from which on every distance of every run is known and within the noise."""
     relative = NOISE if certified else UNCERTIFIED_NOISE
     above = np.zeros(steps + 1, dtype=bool)
     for each in chosen:
         norms = np.linalg.norm(each.points[rows, : steps + 1], axis=2)
-        above |= (each.joint_distances[rows, : steps + 1] > relative * np.maximum(1.0, norms)).any(0)
+        within = each.joint_distances[rows, : steps + 1] <= relative * np.maximum(1.0, norms)
+        above |= ~within.all(0)
     step = int(np.flatnonzero(above)[-1]) + 1 if above.any() else 0
     return step if step <= steps else None
 
