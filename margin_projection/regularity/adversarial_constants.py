@@ -12,6 +12,9 @@ from margin_projection._arrays import to_numpy
 from margin_projection._validation import check_integer, check_real
 from margin_projection.networks.base import Model
 
+REFINED = 32  # samples from whose steepest points the search goes on
+_SMALL = 2e7  # numbers in a Jacobian up to which every random point is tried
+
 
 @dataclass(frozen=True)
 class AdversarialConstants:
@@ -19,7 +22,7 @@ class AdversarialConstants:
 
     Attributes:
         lipschitz: (n,) the largest gradient norm met of each f(x_i; .).
-        smoothness: (n,) the largest |eigenvalue| met of each Hessian; 0 where none was computed.
+        smoothness: (n,) the largest |eigenvalue| of a Hessian met; 0 for samples whose Hessians were not looked at.
         lipschitz_points: (n, p) where the gradients were met.
         smoothness_points: (n, p) where the Hessians were met.
         method: in words.
@@ -37,102 +40,123 @@ def adversarial_constants(
 ) -> AdversarialConstants:
     """Large gradients by ascent of ||grad f(x_i; .)||^2 / 2 in the ball, large curvature by power iteration there.
 
-    The ascent step is the linear maximization over the ball, theta + R H g / ||H g||, kept where the norm grew and
-    halved towards the current point where not. Extreme eigenvalues are sought at the center, at the ascent's end, and
-    at the point of the ball farthest along the ray from 0 (where homogeneous functions of degree above 2 curve most).
+    Gradients of all samples are computed at the center, at the farthest point of the ball along the ray from 0 (where
+    homogeneous functions of degree above 1 are steepest) and at random points of the sphere. From the steepest point of
+    each of the 32 steepest samples the search then ascends, by linear maximization over the ball: the target is
+    theta + R H g / ||H g||, halved towards the current point where the norm did not grow. Curvature is sought for these
+    samples, at the center and at the two points named.
 
     Args:
         model: any model.
         X: (n, *input_shape) float64 samples.
         theta: (p,) the center.
         radius: of the ball, at least 0.
-        seed: of the random starts (default 0).
-        effort: ascent steps, and power iterations, a sample (default 20).
+        seed: of the random points (default 0).
+        effort: random points, ascent steps and power iterations (default 20); fewer random points for large models.
+
+    Raises:
+        InputError: the radius or the effort is out of range.
 
     >>> from margin_projection.networks import Linear
     >>> adversarial_constants(Linear(2), torch.tensor([[3.0, 4.0]]).double(), torch.zeros(2).double(), 1.0).lipschitz
     array([5.])
     """
     check_real("radius", radius, 0.0)
-    check_integer("seed", seed, 0)
     check_integer("effort", effort, 1)
-    generator = np.random.default_rng(seed)
-    searches = [_Search(model, x[None], theta, radius, effort, generator).run() for x in X]
-    shape = (len(searches), theta.numel())
-    return AdversarialConstants(
-        np.array([found[0] for found in searches]),
-        np.array([found[2] for found in searches]),
-        np.array([to_numpy(found[1]) for found in searches]).reshape(shape),
-        np.array([to_numpy(found[3]) for found in searches]).reshape(shape),
-        "values met: gradient ascent in the ball, and power iteration on Hessians at the points found",
-    )
+    generator = np.random.default_rng(check_integer("seed", seed, 0))
+    ball = _Ball(theta.detach(), radius)
+    draws = effort if X.shape[0] * theta.numel() <= _SMALL else min(effort, 2)
+    points = [ball.center, ball.outward(), *(ball.sphere(generator) for _ in range(draws))]
+    norms = np.stack([_gradient_norms(model, X, point) for point in points])
+    lipschitz, where = norms.max(0), [points[k] for k in norms.argmax(0)]
+    smoothness, bent_at = np.zeros(X.shape[0]), [ball.center] * X.shape[0]
+    for i in np.argsort(-lipschitz)[:REFINED]:
+        search = _Search(model, X[i : i + 1], ball, effort, generator)
+        lipschitz[i], where[i] = search.ascend(where[i])
+        smoothness[i], bent_at[i] = search.most_curved([ball.center, ball.outward(), where[i]])
+    method = "values met: gradients at random points, ascent in the ball, and power iteration on Hessians there"
+    return AdversarialConstants(lipschitz, smoothness, _stacked(where, theta), _stacked(bent_at, theta), method)
+
+
+def _stacked(points: list[Tensor], like: Tensor) -> np.ndarray:
+    return np.array([to_numpy(point) for point in points]).reshape(len(points), like.numel())
+
+
+def _gradient_norms(model: Model, X: Tensor, point: Tensor) -> np.ndarray:
+    squares = model.linearize(point, X).gram().detach().diagonal()
+    return np.sqrt(np.maximum(to_numpy(squares), 0.0))
+
+
+class _Ball:
+    """The closed ball around ``center``; points that rounding puts outside are pulled in."""
+
+    def __init__(self, center: Tensor, radius: float) -> None:
+        self.center, self.radius = center, radius
+
+    def towards(self, direction: Tensor) -> Tensor:
+        """The point of the sphere in this direction, the center where there is none."""
+        length = float(direction.norm())
+        if length == 0.0:
+            return self.center
+        step = direction * (self.radius / length)
+        point = self.center + step
+        distance = float((point - self.center).norm())
+        return point if distance <= self.radius else self.center + step * (self.radius / distance * (1.0 - 1e-12))
+
+    def outward(self) -> Tensor:
+        """The point farthest along the ray from 0."""
+        return self.towards(self.center)
+
+    def sphere(self, generator: np.random.Generator) -> Tensor:
+        """A random point of the sphere."""
+        direction = torch.from_numpy(generator.standard_normal(self.center.numel()))
+        return self.towards(direction.to(self.center.device))
 
 
 class _Search:
-    """The search for one sample."""
+    """The search for one sample x (1, ...)."""
 
-    def __init__(
-        self, model: Model, x: Tensor, theta: Tensor, radius: float, effort: int, generator: np.random.Generator
-    ) -> None:
-        self._model, self._x, self._center, self._radius = model, x, theta.detach(), radius
+    def __init__(self, model: Model, x: Tensor, ball: _Ball, effort: int, generator: np.random.Generator) -> None:
+        self._model, self._x, self._ball = model, x, ball
         self._effort, self._generator = effort, generator
-        self._one = torch.ones(1, dtype=theta.dtype, device=theta.device)
+        self._one = torch.ones(1, dtype=x.dtype, device=x.device)
 
-    def run(self) -> tuple[float, Tensor, float, Tensor]:
-        """The largest gradient norm and where, the largest curvature and where."""
-        best = max((self._ascend(start) for start in self._starts()), key=lambda pair: pair[0])
-        candidates = [self._center, best[1], self._outward()]
-        curvatures = [(self._curvature(point), point) for point in candidates]
-        largest = max(curvatures, key=lambda pair: pair[0])
-        return best[0], best[1], largest[0], largest[1]
-
-    def _starts(self) -> list[Tensor]:
-        direction = torch.from_numpy(self._generator.standard_normal(self._center.numel())).to(self._center.device)
-        return [self._center, self._inside(self._radius * direction / direction.norm()), self._outward()]
-
-    def _outward(self) -> Tensor:
-        size = float(self._center.norm())
-        return self._inside(self._radius * self._center / size) if size > 0.0 else self._center
-
-    def _inside(self, step: Tensor) -> Tensor:
-        """center + step, pulled in where rounding left the ball."""
-        point = self._center + step
-        length = float((point - self._center).norm())
-        return point if length <= self._radius else self._center + step * (self._radius / length * (1.0 - 1e-12))
-
-    def _gradient(self, point: Tensor) -> tuple[float, Tensor, Tensor]:
-        """The gradient's norm, the gradient, and Hessian times gradient."""
+    def _slope(self, point: Tensor) -> tuple[float, Tensor]:
+        """The gradient's norm, and Hessian times gradient."""
         local = self._model.linearize(point, self._x)
         gradient = local.adjoint(self._one).detach()
-        return float(gradient.norm()), gradient, local.hessian_vector(self._one, gradient).detach()
+        return float(gradient.norm()), local.hessian_vector(self._one, gradient).detach()
 
-    def _ascend(self, point: Tensor) -> tuple[float, Tensor]:
-        value, _, direction = self._gradient(point)
+    def ascend(self, point: Tensor) -> tuple[float, Tensor]:
+        """The largest gradient norm met from this point on, and where."""
+        value, direction = self._slope(point)
         for _ in range(self._effort):
-            length = float(direction.norm())
-            if length == 0.0 or self._radius == 0.0:
-                break
-            target = self._inside(self._radius * direction / length)
-            improved = False
+            target = self._ball.towards(direction)
             for _ in range(4):
-                new_value, _, new_direction = self._gradient(target)
+                new_value, new_direction = self._slope(target)
                 if new_value > value * (1.0 + 1e-9):
-                    value, point, direction, improved = new_value, target, new_direction, True
                     break
                 target = 0.5 * (point + target)
-            if not improved:
+            else:
                 break
+            value, point, direction = new_value, target, new_direction
         return value, point
 
+    def most_curved(self, points: list[Tensor]) -> tuple[float, Tensor]:
+        """The largest curvature met at these points, and where."""
+        found = [self._curvature(point) for point in points]
+        best = int(np.argmax(found))
+        return found[best], points[best]
+
     def _curvature(self, point: Tensor) -> float:
-        """max |v^T H v| met, ||v|| = 1, by power iteration on H twice a step (H may have both signs)."""
+        """max ||H v|| met over unit vectors v, at most ||H||_2: power iteration."""
         local = self._model.linearize(point, self._x)
         vector = torch.from_numpy(self._generator.standard_normal(point.numel())).to(point.device)
         vector = vector / vector.norm()
         found = 0.0
         for _ in range(self._effort):
             image = local.hessian_vector(self._one, vector).detach()
-            length = float(image.norm())  # ||H v|| <= ||H||_2 for a unit vector v
+            length = float(image.norm())
             found = max(found, length)
             if length == 0.0:
                 break

@@ -80,6 +80,8 @@ def _lipschitz(model: Model, X: Tensor) -> tuple[float, str]:
 
 def _smoothness(model: Model, X: Tensor) -> tuple[float, str]:
     r = model.degree
+    if r == 1 and _scale_free(model, X, "smoothness") == 0.0:
+        return 0.0, "r = 1 and no second derivative on a ball around 0: f is linear"
     if r == 1:
         return math.inf, (
             "r = 1: a gradient that is homogeneous of degree 0 is continuous at 0 only if it is constant, that is if f "
