@@ -32,7 +32,8 @@ from margin_projection.sets.margin_set import MarginSet, intersection
 from margin_projection.tasks.task import Task
 
 _SEARCHABLE = 2_000_000  # parameters times samples up to which the ball is searched by projections
-_SEARCHED = 8  # samples, those of the largest gradients, whose constants are searched for large values
+_SEARCHED = 8  # samples, those of the largest gradients, whose constants are searched for large values ...
+_SEARCH_WORK = 250_000  # ... and fewer, down to 2, where their number times that of the parameters exceeds this
 _HULL_CANDIDATES = 3
 
 
@@ -228,7 +229,8 @@ class _Builder:
         if not rows.any():
             empty = Interval.exact(0.0, "no constraint can be violated on the ball")
             return empty, empty
-        steepest = np.flatnonzero(rows)[np.argsort(-self.geometry.gradient_norms[rows], kind="stable")[:_SEARCHED]]
+        most = min(_SEARCHED, max(2, _SEARCH_WORK // self.system.model.num_parameters))
+        steepest = np.flatnonzero(rows)[np.argsort(-self.geometry.gradient_norms[rows], kind="stable")[:most]]
         X = self.system.tensors(self.geometry.theta.device)[0][torch.as_tensor(steepest)]
         met = adversarial_constants(self.system.model, X, self.geometry.theta, self.radius, seed=self.seed)
         upper = float(local.lipschitz[rows].max()), float(local.smoothness[rows].max())

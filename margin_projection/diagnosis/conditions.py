@@ -1,0 +1,196 @@
+"""The hypotheses of the convergence theorems, judged from degrees, separation and a regularity report."""
+
+from __future__ import annotations
+
+import math
+
+from margin_projection.diagnosis.condition import Condition, Verdict, judge
+from margin_projection.diagnosis.degree_groups import DegreeGroups, Homogeneity
+from margin_projection.diagnosis.separation import Separation, SeparationStatus
+from margin_projection.regularity.interval import Interval
+from margin_projection.regularity.report import PointState, RegularityReport
+
+EVERYWHERE = "Theorems 1, 6, 13, 15"
+RATES = "Theorems 6 and 15"
+CLASSICAL = "Lemmas C.3, C.9"
+PROPOSITION = "Proposition 12"
+
+
+def homogeneity(groups: DegreeGroups) -> Condition:
+    """f(x; c theta) = c^r f(x; theta)."""
+    numbers = {} if groups.degree is None else {"degree": groups.degree}
+    numbers["Euler residual"] = groups.residual
+    verdict = judge(groups.kind.is_homogeneous, True)
+    how = groups.reason
+    if groups.kind is Homogeneity.QUASI:
+        how = f"no common degree, but one for each group of parameters; {groups.offender}"
+    elif groups.kind is Homogeneity.PARTIAL:
+        how = f"only with {len(groups.fixed)} of {len(groups.groups)} groups of parameters fixed; {groups.offender}"
+    elif groups.offender:
+        how = f"{groups.reason}; {groups.offender}"
+    return Condition(EVERYWHERE, "positive homogeneity", verdict, how, numbers)
+
+
+def nonempty(separation: Separation) -> list[Condition]:
+    """C* and every C_m are nonempty."""
+    status = separation.status
+    if status.is_success:
+        how = "theta* lies in it, its constraints evaluated"
+    elif status is SeparationStatus.EMPTY:
+        how = "proved to be empty"
+    else:
+        how = "no point of it was found, and it is not proved to be empty"
+    verdict = judge(status.is_success, status is SeparationStatus.EMPTY)
+    each = verdict if status.is_success else _single_sets(separation)
+    return [
+        Condition("Theorems 1 and 13", "every C_m nonempty", each, how if status.is_success else _each_how(each)),
+        Condition(RATES, "C* nonempty", verdict, how),
+        Condition(
+            "the given theta", "theta solves the tasks after scaling",
+            judge(_solves(separation), True), status.value,
+            {"least margin": min(separation.margins), "factor": separation.factor},
+        ),
+    ]  # fmt: skip
+
+
+def _solves(separation: Separation) -> bool:
+    """Whether theta itself is on the right side of every sample, or fits every target."""
+    return separation.status.is_success and (
+        min(separation.margins) > 0.0 or separation.status is SeparationStatus.FITS
+    )
+
+
+def _single_sets(separation: Separation) -> Verdict:
+    """A task whose margin is at least 1 (or whose targets are met) has a point in its set; all must."""
+    return judge(min(separation.margins) >= 1.0)
+
+
+def _each_how(verdict: Verdict) -> str:
+    if verdict is Verdict.HOLDS:
+        return "theta lies in each of them"
+    return "not every set has a known point"
+
+
+def global_conditions(report: RegularityReport) -> list[Condition]:
+    """G-Lipschitz and beta-smooth over all of parameter space, as Theorems 6 and 15 print it."""
+    found, r = report.global_constants, report.degree
+    conditions = []
+    for name, value, reason, excluded in (
+        ("f globally G-Lipschitz, as printed", found.lipschitz, found.lipschitz_reason, r != 1.0),
+        ("f globally beta-smooth, as printed", found.smoothness, found.smoothness_reason, r not in (1.0, 2.0)),
+    ):
+        verdict = judge(math.isfinite(value), excluded)  # for r = 1 (r = 2) an unknown constant may be finite
+        conditions.append(Condition(RATES, name, verdict, reason, {"constant at most": value}))
+    return conditions
+
+
+def local_conditions(report: RegularityReport) -> list[Condition]:
+    """The same on the ball, and the conditions that the proofs draw from it."""
+    at_kink = report.state in (PointState.KINK, PointState.NESTED_KINKS)
+    smooth = report.smoothness
+    smoothness = judge(smooth.is_bounded, at_kink)
+    obstacle = f"; obstacle: {report.constants_obstacle}" if report.constants_obstacle else ""
+    return [
+        Condition(
+            RATES, "f G-Lipschitz on the ball", judge(report.lipschitz.is_bounded),
+            f"upper bound by {report.lipschitz.upper_method}", _ends("G", report.lipschitz),
+        ),
+        Condition(
+            RATES, "f beta-smooth on the ball", smoothness,
+            "theta* lies on a kink of a rectifier" if at_kink else f"upper bound by {smooth.upper_method}{obstacle}",
+            _ends("beta", smooth),
+        ),
+        _margin(report),
+        Condition(
+            "Lemmas C.3, C.7", "metric regularity of C*",
+            judge(report.metric_regularity.is_bounded, math.isinf(report.metric_regularity.lower)),
+            report.metric_regularity.upper_method, _ends("modulus", report.metric_regularity),
+        ),
+        _kappa(report),
+        _pairing(report),
+    ]  # fmt: skip
+
+
+def _ends(name: str, interval: Interval) -> dict[str, float]:
+    return {f"{name} at least": interval.lower, f"{name} at most": interval.upper}
+
+
+def _margin(report: RegularityReport) -> Condition:
+    best = report.mfcq_best
+    if report.state is PointState.INTERIOR:
+        return Condition(CLASSICAL, "MFCQ with margin", Verdict.HOLDS, report.state.value)
+    numbers = {
+        **_ends("margin", best),
+        "margin along theta* at least": report.mfcq_along_theta.lower,
+        "paper's r / ||theta*||": report.degree / report.norm,
+    }
+    how = "a direction with that slope on every active constraint, and the nearest point of their gradients' hull"
+    if report.kind == "regression":
+        how = "for equations the counterpart is the least singular value of the Jacobian: see metric regularity"
+    verdict = judge(best.lower > 0.0, best.lower_proved and best.upper <= 0.0)
+    return Condition(CLASSICAL, "MFCQ with margin", verdict, how, numbers)
+
+
+def _kappa(report: RegularityReport) -> Condition:
+    numbers = {
+        **_ends("kappa", report.kappa),
+        "kappa in the limit at most": report.kappa_limit.upper,
+        "paper's kappa (local G)": report.paper_local.kappa,
+        "paper's kappa (global G)": report.paper_global.kappa,
+    }
+    how = report.kappa.upper_method if report.kappa.is_bounded else report.kappa_limit.upper_method
+    if not report.kappa.is_bounded and report.kappa_limit.is_bounded:
+        how = f"proved on small balls around theta* alone, not on the whole ball; {how}"
+    verdict = judge(report.kappa.is_bounded or report.kappa_limit.is_bounded)
+    return Condition(f"{PROPOSITION}, Lemma C.11", "kappa-linear regularity", verdict, how, numbers)
+
+
+def _pairing(report: RegularityReport) -> Condition:
+    pairing = report.pairing
+    numbers = {**_ends("eps", pairing), "delta": report.radius}
+    if report.paper_local.delta is not None:
+        numbers |= {"paper's eps": report.paper_local.eps or 0.0, "paper's delta": report.paper_local.delta}
+    how = f"{pairing.upper_method}; eps at delta = the radius"
+    verdict = judge(pairing.upper < 1.0, pairing.lower >= 1.0)
+    return Condition(f"{PROPOSITION}, Lemma C.10", "(eps, delta)-regularity with eps < 1", verdict, how, numbers)
+
+
+def basin_condition(report: RegularityReport) -> Condition:
+    """Whether the theory grants a ball of starts at all."""
+    cyclic, random = report.basin_cyclic.radius, report.basin_random.radius
+    numbers = {"proved radius, cyclic": cyclic, "proved radius, random": random}
+    if report.paper_global.delta is not None:
+        numbers["paper's radius (global constants)"] = report.paper_global.delta
+    if report.paper_local.delta is not None:
+        numbers["paper's radius (constants of the ball)"] = report.paper_local.delta
+    verdict = judge(max(cyclic, random) > 0.0)
+    how = "from the bounds on balls around theta*" if verdict is Verdict.HOLDS else "no ball is granted by the bounds"
+    return Condition(RATES, "a basin of positive radius", verdict, how, numbers)
+
+
+def start_condition(report: RegularityReport, distance: float) -> Condition:
+    """Whether a given start lies in the basin that is proved."""
+    radius = max(report.basin_cyclic.radius, report.basin_random.radius)
+    verdict = judge(distance <= radius)
+    how = "inside the proved basin" if verdict is Verdict.HOLDS else "outside the proved basin, which may be too small"
+    numbers = {"distance to theta*": distance, "proved radius": radius}
+    return Condition(RATES, "the start lies in the basin", verdict, how, numbers)
+
+
+NEEDS_POINT = (
+    (RATES, "f globally G-Lipschitz, as printed"),
+    (RATES, "f globally beta-smooth, as printed"),
+    (RATES, "f G-Lipschitz on the ball"),
+    (RATES, "f beta-smooth on the ball"),
+    (CLASSICAL, "MFCQ with margin"),
+    ("Lemmas C.3, C.7", "metric regularity of C*"),
+    (f"{PROPOSITION}, Lemma C.11", "kappa-linear regularity"),
+    (f"{PROPOSITION}, Lemma C.10", "(eps, delta)-regularity with eps < 1"),
+    (RATES, "a basin of positive radius"),
+)
+"""What is judged at a point of C*, in order: (theorem, name)."""
+
+
+def undecided(reason: str) -> list[Condition]:
+    """`NEEDS_POINT`, left open for one reason."""
+    return [Condition(theorem, name, Verdict.UNDECIDED, reason) for theorem, name in NEEDS_POINT]
