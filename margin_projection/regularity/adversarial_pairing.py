@@ -22,7 +22,9 @@ from margin_projection.sets.margin_set import ConstraintSystem
 _POINTS = 6  # boundary points tried for each set
 _PROBES = 3  # power steps towards the direction of largest curvature
 _RETRACTIONS = 20
-_FEASIBLE = 1e-10
+_FEASIBLE = 1e-12
+_ROUNDING = 1e-15
+_NEAR = 1e-3  # pairs nearer than this share of delta are left out: rounding decides them
 _RIM = 0.95  # distance of a first point from theta, in delta
 _LENGTHS = (1.9, 1.0, 0.5)  # of y - x, in delta
 
@@ -79,10 +81,21 @@ class _SetSearch:
                     pairs += 1
                     step = y - x
                     distance = float(step.norm())
-                    value = float(normal @ step) / (size * distance) if distance > 1e-8 * self.delta else 0.0
+                    if distance <= _NEAR * self.delta:
+                        continue
+                    error = self._error(weights, x, y) + _ROUNDING * size * float(y.norm())
+                    value = (float(normal @ step) - error) / (size * distance)
                     if value > best.pairing:
                         best = PairingSearch(value, task, (x, y), pairs)
         return PairingSearch(best.pairing, best.task, best.points, pairs)
+
+    def _error(self, weights: Tensor, *points: Tensor) -> float:
+        """How far violations of the weighted constraints at the points can falsify <u, y - x>."""
+        total = 0.0
+        for point in points:
+            violations = self.system.violation_values(self.system.constraint_values(point))
+            total += float(weights.abs() @ (violations + _ROUNDING * (1.0 + self.offsets.abs())))
+        return total
 
     def _first(self) -> Tensor | None:
         """A boundary point: near the ball's rim where a constraint curves most at theta, or at random."""
