@@ -22,6 +22,7 @@ from margin_projection.networks.module import ModuleModel
 
 AGREEMENT = 1e-9  # relative; between the recorded operations and the model
 _CHECKED_SAMPLES = 4
+_CONSTANT = ("ones_like.default", "zeros_like.default", "new_zeros.default")  # use the shape of their argument alone
 _UNVECTORIZED = ("copy.default",)  # torch.vmap falls back to a loop, and says so on the standard error
 
 
@@ -88,21 +89,40 @@ def trace(model: Model, theta: Tensor, X: Tensor) -> GraphModule:
     def outputs(values: list[Tensor], x: Tensor) -> Tensor:
         return function(values, x).reshape(())
 
+    graph = _record(outputs, parameters, model, X)
+    _check(model, graph, theta, X)
+    return graph
+
+
+def trace_gradient(model: Model, theta: Tensor, X: Tensor) -> GraphModule:
+    """The operations from the parameter tensors and one sample to the gradient with respect to each tensor.
+
+    Raises:
+        NotTraceable: recording failed.
+    """
+    parameters, function = _callable_form(model, theta)
+
+    def outputs(values: list[Tensor], x: Tensor) -> Tensor:
+        return function(values, x).reshape(())
+
+    return _record(torch.func.grad(outputs), parameters, model, X)
+
+
+def _record(function: Callable[..., Any], parameters: list[Tensor], model: Model, X: Tensor) -> GraphModule:
     example = torch.zeros(model.input_shape, dtype=X.dtype, device=X.device) if not X.shape[0] else X[0]
     try:
         with torch.no_grad(), _quiet():
-            graph = _without_side_effects(outputs, [each.detach() for each in parameters], example)
+            graph = _without_side_effects(function, [each.detach() for each in parameters], example)
     except Exception as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise NotTraceable(f"its operations cannot be recorded ({first_line[:120]})") from error
     writing = [node for node in graph.graph.nodes if _writes(node)]
     if writing:
         raise NotTraceable(f"its operation {writing[0].target} writes into a tensor in place")
-    _check(model, graph, theta, X)
     return graph
 
 
-def _without_side_effects(function: Callable[..., Tensor], parameters: list[Tensor], example: Tensor) -> GraphModule:
+def _without_side_effects(function: Callable[..., Any], parameters: list[Tensor], example: Tensor) -> GraphModule:
     """Recorded twice where needed: composite operations may write into tensors that they create themselves."""
     graph = make_fx(functionalize(function, remove="mutations"))(parameters, example)
     if any(_writes(node) for node in graph.graph.nodes):
@@ -179,9 +199,11 @@ def _apply(node: Node, values: dict[Node, Value], count: int) -> Value:
     def call(*tensors: Any) -> Any:
         args = map_arg(node.args, lambda operand: tensors[place[operand]])
         kwargs = map_arg(node.kwargs, lambda operand: tensors[place[operand]])
-        return node.target(*args, **kwargs)  # type: ignore[operator]
+        results = node.target(*args, **kwargs)  # type: ignore[operator]
+        return tuple(map(_tensor, results)) if isinstance(results, tuple) else results
 
-    depends = any(each.depends for each in given)
+    name = getattr(node.target, "__name__", "")
+    depends = any(each.depends for each in given) and name not in _CONSTANT
     batched = any(each.batched for each in given)
     data = [each.data for each in given]
     with torch.no_grad(), _quiet():
@@ -190,12 +212,17 @@ def _apply(node: Node, values: dict[Node, Value], count: int) -> Value:
         if isinstance(data[0], tuple | list):
             return Value(call(*data), True, depends)
         flags = [each.batched for each in given]
-        if not isinstance(node.target, str) and getattr(node.target, "__name__", "") in _UNVECTORIZED:
+        if name in _UNVECTORIZED:
             return Value(_loop(call, data, flags, count), True, depends)
         try:
             return Value(torch.vmap(call, in_dims=tuple(0 if flag else None for flag in flags))(*data), True, depends)
         except RuntimeError:
             return Value(_loop(call, data, flags, count), True, depends)
+
+
+def _tensor(result: Tensor | None) -> Tensor:
+    """A result that was not asked for is None."""
+    return torch.zeros((), dtype=torch.float64) if result is None else result
 
 
 def _loop(call: Callable[..., Tensor], data: list[Any], flags: list[bool], count: int) -> Tensor:

@@ -98,11 +98,11 @@ def operation_name(node: Node) -> str:
 # Linear maps with coefficients that are not negative; what decides is the first argument.
 NONNEGATIVE_LINEAR = frozenset((
     "_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "_reshape_alias", "_unsafe_view", "adaptive_avg_pool1d", "alias",
-    "avg_pool2d", "avg_pool3d", "clone", "constant_pad_nd", "cumsum", "detach", "diag_embed", "diagonal",
-    "expand", "flip", "gather", "im2col", "index", "index_select", "lift_fresh_copy", "mean", "permute",
-    "pixel_shuffle", "positive", "reflection_pad1d", "reflection_pad2d", "repeat", "replication_pad1d",
-    "replication_pad2d", "reshape", "roll", "select", "slice", "squeeze", "sum", "t", "trace", "transpose", "tril",
-    "triu", "unfold", "unsqueeze", "upsample_bilinear2d", "upsample_nearest2d", "view",
+    "avg_pool2d", "avg_pool3d", "clone", "constant_pad_nd", "cumsum", "detach", "diag_embed", "diagonal", "expand",
+    "flip", "gather", "im2col", "index", "index_select", "lift_fresh_copy", "mean", "permute", "pixel_shuffle",
+    "positive", "reflection_pad1d", "reflection_pad2d", "repeat", "replication_pad1d", "replication_pad2d", "reshape",
+    "roll", "select", "select_backward", "slice", "slice_backward", "squeeze", "sum", "t", "trace", "transpose",
+    "tril", "triu", "unfold", "unsqueeze", "upsample_bilinear2d", "upsample_nearest2d", "view",
 ))  # fmt: skip
 PARTS = frozenset(("split", "split_with_sizes", "unbind", "unsafe_chunk", "unsafe_split"))
 
