@@ -79,7 +79,7 @@ class Reparametrized(Model):
         """phi = R^{-1} theta, for theta (p,) or (B, p)."""
         tensor = parameters_to_tensor("theta", theta, self.num_parameters)
         root = self.root.to(tensor.device)
-        phi = tensor / root if self.is_diagonal else torch.linalg.solve(root, tensor.T).T
+        phi = tensor / root if self.is_diagonal else torch.linalg.solve(root, tensor.unsqueeze(-1)).squeeze(-1)
         return restore(phi, theta)
 
     def forward(self, theta: Tensor, X: Tensor) -> Tensor:

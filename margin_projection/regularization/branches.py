@@ -20,7 +20,7 @@ _MOST_HALVINGS = 6
 _FARTHEST = 0.5  # a Newton solution farther from its start than this, relative to its size, is another point
 _SAME = 1e-7
 _ELSEWHERE = 3  # random initial points of descent
-_SPARSE = 3
+_APART = 3.0  # ratio of the values of s at which it starts from these
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,9 @@ def _shifted_dual(setting: StepSetting, point: RelaxedPoint, here: float, there:
 def follow_up(setting: StepSetting, known: Sequence[Sequence[RelaxedPoint | None]]) -> list[RelaxedPoint | None]:
     """At every s the best stationary point found without the limit: by descent for small s, followed upwards from it.
 
-    Descent starts from the previous iterate, and at every `_SPARSE`-th s from random displacements of it. Points on a
-    known branch are left to that branch. Where nothing is known at all, the last point of descent is returned, though
-    it is not stationary to the tolerance.
+    Descent starts from the previous iterate, and at values of s a factor 3 apart from random displacements of it, too.
+    Points on a known branch are left to that branch. Where nothing is known at all, the last point of descent is
+    returned, though it is not stationary to the tolerance.
     """
     found: list[RelaxedPoint | None] = []
     current: RelaxedPoint | None = None
@@ -156,12 +156,18 @@ def follow_up(setting: StepSetting, known: Sequence[Sequence[RelaxedPoint | None
 def _descents(setting: StepSetting, index: int) -> list[RelaxedPoint | None]:
     hat, problem = setting.hats[index], setting.problem(index)
     initial = [hat]
-    for draw in range(_ELSEWHERE if index % _SPARSE == 0 else 0):
+    for draw in range(_ELSEWHERE if _is_landmark(setting.grid, index) else 0):
         noise = torch.as_tensor(
             setting.system.model.initialize(setting.seed + 104729 * (draw + 1), "he"), device=hat.device
         )
         initial.append(hat + noise)
     return [descend(problem, each, setting.tolerance, setting.seed) for each in initial]
+
+
+def _is_landmark(grid: Sequence[float], index: int) -> bool:
+    """Whether a power of `_APART` lies in (grid[index - 1], grid[index]]."""
+    place = math.floor(math.log(grid[index]) / math.log(_APART))
+    return index == 0 or place > math.floor(math.log(grid[index - 1]) / math.log(_APART))
 
 
 def _is_among(point: RelaxedPoint, others: Sequence[RelaxedPoint | None]) -> bool:

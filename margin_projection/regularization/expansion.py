@@ -123,15 +123,20 @@ def _stays_on_pieces(
     return True
 
 
-def selection_terms(limit: LimitPoint, degree: float, expansion: Expansion, start: Tensor) -> tuple[float, float]:
+def selection_terms(
+    limit: LimitPoint, degree: float, expansion: Expansion, start: Tensor, is_regression: bool
+) -> tuple[float, float]:
     """(a, b): the objective of the branch is distance^2 + a log(s)/s + b/s + ..., which selects among minimizers.
 
     2 sum_i mu_i ((1 - 2/r) log s - log(2 n mu_i) + 1) / s from the loss, - 2 <e_{t-1}, theta - start> from the start's
-    own error (``expansion`` of the step before); sum_i mu_i = <theta - start, theta> / r by Euler's identity.
+    own error (``expansion`` of the step before); sum_i mu_i = <theta - start, theta> / r by Euler's identity. In
+    regression distance^2 + b e^{-s} + ..., b = - n sum_i mu_i^2 - 2 <gamma_{t-1}, theta - start>.
     """
     carried = limit.multipliers[limit.active]
     count = int(limit.active.numel())
-    entropy = float((carried * (1.0 - torch.log(2.0 * count * carried))).sum())
     shift = limit.theta - start
+    if is_regression:
+        return 0.0, -count * float(carried @ carried) - 2.0 * float(expansion.gamma @ shift)
+    entropy = float((carried * (1.0 - torch.log(2.0 * count * carried))).sum())
     logarithmic = 2.0 * (1.0 - 2.0 / degree) * float(carried.sum()) - 2.0 * float(expansion.alpha @ shift)
     return logarithmic, 2.0 * entropy - 2.0 * float(expansion.beta @ shift)

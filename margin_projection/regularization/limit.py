@@ -77,14 +77,14 @@ def limit_point(system: ConstraintSystem, start: Tensor, theta: Tensor) -> Limit
     near = (rows.slack.abs() <= _ACTIVE * (1.0 + norms * theta.norm())) | is_equality
     multipliers, held = _explain(system, start, theta, near)
     largest = float(multipliers.abs().max())
-    active = near & (multipliers.abs() > _CARRIED * largest)
+    active = (near & (multipliers.abs() > _CARRIED * largest)) | is_equality
     problem = RelaxedProblem(system, start, HardConstraints(active))
     point = solve_relaxed(problem, theta, multipliers * active, held, 1e-12)
     moved = float((point.theta - theta).norm())
     if moved > 1e-4 * (1.0 + float(theta.norm())) or (point.dual[~is_equality] < 0).any():
         point = RelaxedPoint(theta, multipliers * active, theta.new_zeros(len(held)), held, 1e-6, 0.0, 0)
     distance = float((point.theta - start).norm())
-    weak = bool((near & ~active).any()) and largest >= 0.0
+    weak = bool((near & ~active).any())
     return LimitPoint(point.theta, point.dual * active, active, point.held, weak, point.residual, distance)
 
 

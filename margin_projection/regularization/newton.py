@@ -22,6 +22,7 @@ _MOST_STEPS = 40
 _PRECISION = 2e-15  # residual below which rounding decides
 _SHORTEST = 1.0 / 64.0
 _MOST_CHANGES = 12  # changes of the set of held kinks
+_PATIENCE = 8
 _FAINT = 1e-8  # multipliers below this share of the largest follow the loss at the point
 _FORCING = 1e-8  # relative precision of the linear solves
 _NUDGE = 1e-7  # length, relative to the point's, of the move off a kink that is let go
@@ -150,8 +151,13 @@ class _Search:
         return torch.where(dual < threshold, torch.minimum(loss.from_slack(slack), threshold), dual)
 
     def converge(self) -> None:
-        """Newton steps while they lower the residual."""
-        for _ in range(_MOST_STEPS):
+        """Newton steps while they lower the residual, by a factor of ten within `_PATIENCE` of them."""
+        before = math.inf
+        for step in range(_MOST_STEPS):
+            if step % _PATIENCE == 0:
+                if self.state.size > 0.1 * before:
+                    return
+                before = self.state.size
             if self.state.size <= _PRECISION or not self._step():
                 return
 

@@ -77,8 +77,8 @@ class RegularizedPath:
         branches: (T, S) the minimizer of the projection on whose branch the iterate lies; -1 where it lies on none.
         limit_branches: (T,) the one that the path tends to, that is the branch of the largest s.
         minimizers: (T, K, p) all minimizers that were followed; nan beyond ``minimizer_counts`` (T,).
-        selections: (T, K, 2) coefficients (a, b) of each branch's objective d^2 + a log(s)/s + b/s + ...: among
-            minimizers of equal distance the least one is selected; nan beyond the counts.
+        selections: (T, K, 2) coefficients (a, b) of each branch's objective d^2 + a log(s)/s + b/s + ... (in regression
+            d^2 + b e^{-s}): among minimizers of equal distance the least one is selected; nan beyond the counts.
         projection_statuses: (T,) names of `Status` members of the projections.
         expansion_statuses: (T,) names of `ExpansionStatus` members: whether alphas, betas and gammas have a meaning.
         alphas, betas: (T, p) predicted: iterate - limit = alpha log(s)/s + beta/s + o(1/s) (classification).

@@ -50,7 +50,7 @@ def record_step(setting: StepSetting, result: StepResult) -> StepRecord:
     order = measured_order(grid, distances, window, setting.is_regression)
     predicted = torch.stack([expansion.error(s, setting.is_regression) for s in setting.grid]).norm(dim=1)
     status = limit_status(result)
-    reduced = _reduced(grid, distances, to_numpy(predicted), window, status)
+    reduced = _reduced(setting, distances, to_numpy(predicted), window, status)
     certificates = result.certificates
     limit_multipliers = torch.zeros_like(result.multipliers[0])
     if result.limit is not None:
@@ -89,13 +89,13 @@ def record_step(setting: StepSetting, result: StepResult) -> StepRecord:
 
 
 def _reduced(
-    grid: np.ndarray, distances: np.ndarray, predicted: np.ndarray, window: np.ndarray, status: ExpansionStatus
+    setting: StepSetting, distances: np.ndarray, predicted: np.ndarray, window: np.ndarray, status: ExpansionStatus
 ) -> MeasuredOrder:
-    """The order of error / predicted error in s, plus 1; none where nothing is predicted."""
+    """The order of error / predicted error, plus 1; none where nothing is predicted."""
     if not status.has_numbers or not (predicted[window] > 0).all():
         return MeasuredOrder.none()
     ratio = np.divide(distances, predicted, out=np.ones_like(distances), where=window)
-    plain = measured_order(grid, ratio, window, False)
+    plain = measured_order(np.asarray(setting.grid), ratio, window, setting.is_regression)
     if not plain.count:
         return plain
     low, high = plain.interval

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from margin_projection.networks.base import Structure
 from margin_projection.projections.project import project
 from margin_projection.projections.result import Projection, Status
 from margin_projection.regularization.branches import StepSetting, follow_down, follow_up
@@ -73,7 +74,9 @@ def take_step(
     branches: list[Branch] = []
     for theta in projection.minimizers[:max_branches]:
         branches.append(_branch(setting, limit_point(setting.system, setting.start, theta), previous))
-    others = follow_up(setting, [branch.path for branch in branches])
+    others: list[RelaxedPoint | None] = [None] * len(setting.grid)
+    if not _is_convex(setting) or any(point is None for branch in branches for point in branch.path):
+        others = follow_up(setting, [branch.path for branch in branches])
     nearer = _nearer_limit(setting, others[-1], branches)
     if nearer is not None:
         branches.append(_branch(setting, nearer, previous))
@@ -81,10 +84,15 @@ def take_step(
     return _choose(setting, branches, others, projection)
 
 
+def _is_convex(setting: StepSetting) -> bool:
+    """Whether Phi is convex: then a stationary point is the only minimizer, and no other is looked for."""
+    return setting.system.model.structure is Structure.LINEAR
+
+
 def _branch(setting: StepSetting, limit: LimitPoint, previous: Expansion) -> Branch:
     expansion = expand(setting.system, limit, previous, setting.degree, setting.is_regression)
     predictor = expansion if expansion.status.has_numbers else Expansion.zero(setting.start)
-    selection = selection_terms(limit, setting.degree, previous, setting.start)
+    selection = selection_terms(limit, setting.degree, previous, setting.start, setting.is_regression)
     return Branch(limit, expansion, selection, follow_down(setting, limit, predictor))
 
 
