@@ -13,6 +13,7 @@ from margin_projection.cli.config import (
     FileSection,
     FileStart,
     FullyConnectedSection,
+    ModuleSection,
     RandomStart,
     SimplifiedReLUSection,
     TeacherSection,
@@ -59,6 +60,28 @@ def build(configuration: Configuration) -> Setting:
     return Setting(model, tasks, [MarginSet(model, task) for task in tasks], start)
 
 
+def build_subject(configuration: Configuration) -> tuple[Any, list[Task], np.ndarray | None]:
+    """What `diagnose` takes: a model and its parameters (the start), or a module, which brings its own; and the tasks.
+
+    Raises:
+        InputError, BadInput: names what does not fit.
+    """
+    section = configuration.model
+    if not isinstance(section, ModuleSection):
+        setting = build(configuration)
+        if setting.start.ndim != 1:
+            raise BadInput(f"start must be one point for a diagnosis, got {len(setting.start)}")
+        return setting.model, setting.tasks, setting.start
+    if "start" in configuration.model_fields_set:
+        raise BadInput("start must be left out for a module, which holds its parameters (see model.weights)")
+    if isinstance(configuration.tasks, TeacherSection):
+        raise BadInput("tasks.source 'teacher' needs a built-in model")
+    from margin_projection.cli.user_module import load_module
+
+    tasks = _tasks(configuration.tasks)
+    return load_module(section.path, section.weights), tasks, None
+
+
 def _model_and_tasks(configuration: Configuration) -> tuple[Model, list[Task]]:
     section = configuration.tasks
     if isinstance(section, TeacherSection):
@@ -89,6 +112,12 @@ def _model(configuration: Configuration, shape: tuple[int, ...] | None) -> Model
     from margin_projection import networks
 
     section = configuration.model
+    if isinstance(section, ModuleSection):
+        from margin_projection.cli.user_module import load_module
+
+        if shape is None:
+            raise BadInput("tasks.source 'teacher' needs a built-in model")
+        return networks.from_module(load_module(section.path, section.weights), shape)
     if isinstance(section, ConvolutionalSection):
         return networks.Convolutional(**_convolution_arguments(configuration, section, shape))
     if isinstance(section, FullyConnectedSection):

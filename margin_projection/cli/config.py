@@ -75,6 +75,14 @@ class ConvolutionalSection(Section):
     flat: bool | None = None
 
 
+class ModuleSection(Section):
+    """A torch module: ``path`` is FILE.py:FACTORY, ``weights`` a .npz file; both relative to the configuration file."""
+
+    kind: Literal["module"]
+    path: FilePath
+    weights: FilePath | None = None
+
+
 class CatastrophicPairSection(Section):
     """`tasks.catastrophic_pair`."""
 
@@ -209,8 +217,22 @@ class TrajectorySection(Section):
         return len(self.ordering) if isinstance(self.ordering, list) else _DEFAULT_STEPS
 
 
+class DiagnosisSection(Section):
+    """Arguments of `diagnose`."""
+
+    radius: Annotated[float, Field(gt=0)] | None = None
+    project: bool = False
+    draws: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
+
+
 ModelSection = Annotated[
-    LinearSection | SquaredLinearSection | SimplifiedReLUSection | FullyConnectedSection | ConvolutionalSection,
+    LinearSection
+    | SquaredLinearSection
+    | SimplifiedReLUSection
+    | FullyConnectedSection
+    | ConvolutionalSection
+    | ModuleSection,
     Field(discriminator="kind"),
 ]
 TasksSection = Annotated[
@@ -228,6 +250,7 @@ class Configuration(Section):
     start: StartSection = ZeroStart()
     projection: ProjectionSection = ProjectionSection()
     trajectory: TrajectorySection = TrajectorySection()
+    diagnosis: DiagnosisSection = DiagnosisSection()
 
 
 def _is_number(value: Any) -> bool:

@@ -4,6 +4,7 @@ EXAMPLE = """\
 # A configuration of margin-projection. Paths are relative to this file; every key is checked, unknown ones are refused.
 #   margin-projection project    --config FILE    the nearest point of a margin set, with its certificate
 #   margin-projection trajectory --config FILE    the sequence of projections onto one task after the other
+#   margin-projection diagnose   --config FILE    which conditions of the theory hold for the model and the tasks
 
 [model]
 kind = "squared_linear"     # linear | squared_linear | simplified_relu | fully_connected | convolutional
@@ -14,6 +15,8 @@ kind = "squared_linear"     # linear | squared_linear | simplified_relu | fully_
 #   "squared_relu" | "identity" | "relu^3" | "power^2", slope = 0.01 (of leaky_relu)
 # kind = "convolutional": channels = [4, 4], input_shape = [1, 8, 8], kernel = 3, stride = 1, padding = 1,
 #   activation, slope, flat (whether samples come as vectors)
+# kind = "module": path = "nets.py:make" (your file, and a function in it that returns a torch module; it is run),
+#   weights = "weights.npz" (its parameters by name; left out: as made)
 
 [tasks]
 source = "catastrophic_pair"    # catastrophic_pair | figure1 | digits | teacher | file
@@ -50,4 +53,10 @@ max_branches = 64           # of that tree
 measure = "all"             # distances to measure: all (each C_m and C*) | sets (each C_m) | none
 # store = "trajectory.npz"  # keep the steps there as they are made ...
 resume = true               # ... and go on from what it holds
+
+[diagnosis]
+# radius = 0.1              # of the ball around the point of C* (left out: a hundredth of the point's norm)
+project = true              # look at a projection onto C*, instead of the start scaled to its boundary
+draws = 0                   # points of the ball whose distances are compared by projections (takes long)
+seed = 0                    # of the searches
 """

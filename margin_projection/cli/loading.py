@@ -13,7 +13,13 @@ from margin_projection._validation import shorten
 from margin_projection.cli.config import Configuration
 from margin_projection.cli.errors import BadInput
 
-_PATHS = (("tasks", "path"), ("start", "path"), ("trajectory", "store"))
+_PATHS = (
+    ("tasks", "path"),
+    ("start", "path"),
+    ("trajectory", "store"),
+    ("model", "path"),
+    ("model", "weights"),
+)
 _DISCRIMINATORS = {"model": "kind", "tasks": "source", "start": "kind"}
 Table = dict[str, Any]
 

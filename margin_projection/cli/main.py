@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from margin_projection._validation import InputError
+from margin_projection.cli.commands.diagnose import diagnose
 from margin_projection.cli.commands.example import example
 from margin_projection.cli.commands.project import project
 from margin_projection.cli.commands.trajectory import trajectory
@@ -89,7 +90,7 @@ def _application(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
-    """Certified projections onto the margin sets of homogeneous networks, and sequences of them.
+    """Certified projections onto the margin sets of homogeneous networks, sequences of them, and diagnoses.
 
     Exit status: 0 done, 1 a projection failed (its results are still written), 2 bad input, 130 interrupted.
     """
@@ -97,6 +98,7 @@ def _application(
 
 app.command()(project)
 app.command()(trajectory)
+app.command()(diagnose)
 app.command()(example)
 
 

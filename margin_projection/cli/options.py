@@ -1,4 +1,4 @@
-"""The options that ``project`` and ``trajectory`` share, and the configuration they make together with the file."""
+"""The options that the commands share, and the configuration they make together with the file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from margin_projection.cli.config import Configuration
+from margin_projection.cli.config import Configuration, ModuleSection
+from margin_projection.cli.errors import BadInput
 from margin_projection.cli.loading import Table, assign, choose, override, read_table, validate
 from margin_projection.cli.output import check_outputs
 
@@ -31,6 +32,16 @@ ModelOption = Annotated[
 TasksOption = Annotated[
     str | None,
     typer.Option(metavar="SOURCE|FILE", help="catastrophic_pair, figure1, digits, teacher, or a .npz or .csv file."),
+]
+ModuleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--module", metavar="FILE.py:FACTORY", help="Your own torch module: FACTORY() in FILE.py, which is run."
+    ),
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="FILE.npz", help="The module's parameters by name, instead of its own."),
 ]
 StartOption = Annotated[
     str | None,
@@ -77,6 +88,8 @@ class CommonOptions:
     json: str | None
     plot: Path | None
     quiet: bool
+    module: str | None = None
+    weights: str | None = None
 
     def configuration(self, section: str, overrides: Table) -> Configuration:
         """File, then options, then ``--set``; ``overrides`` are further keys of ``section``, the command's own.
@@ -86,6 +99,7 @@ class CommonOptions:
         """
         table = read_table(self.config) if self.config is not None else {}
         choose(table, "model", "kind", self.model)
+        self._choose_module(table)
         _choose_kind_or_file(table, "tasks", "source", self.tasks, _TASK_FILES)
         _choose_kind_or_file(table, "start", "kind", self.start, _START_FILES)
         override(table, section, "seed", self.seed)
@@ -99,8 +113,18 @@ class CommonOptions:
         self._check_outputs(configuration, configuration.trajectory.store if section == "trajectory" else None)
         return configuration
 
+    def _choose_module(self, table: Table) -> None:
+        if self.module is not None:
+            if self.model is not None:
+                raise BadInput("--model and --module must not both be given")
+            table["model"] = {"kind": "module", "path": self.module}
+        if self.weights is not None:
+            override(table, "model", "weights", self.weights)
+
     def _check_outputs(self, configuration: Configuration, store: str | None) -> None:
-        paths = (getattr(part, "path", None) for part in (configuration.tasks, configuration.start))
+        paths = [getattr(part, "path", None) for part in (configuration.tasks, configuration.start)]
+        if isinstance(configuration.model, ModuleSection):
+            paths += [configuration.model.path.rpartition(":")[0], configuration.model.weights]
         config = None if self.config is None else str(self.config)
         json = None if self.json in (None, "-") else self.json
         check_outputs({"trajectory.store": store, "--json": json, "--plot": self.plot}, [config, *paths])

@@ -16,6 +16,7 @@ from margin_projection.cli.config import Configuration
 
 if TYPE_CHECKING:
     from margin_projection.cli.build import Setting
+    from margin_projection.diagnosis import Diagnosis
     from margin_projection.projections import Projection
     from margin_projection.sets import ConstraintSystem
     from margin_projection.tasks import Task
@@ -82,6 +83,18 @@ def trajectory_report(
         "success": failure is None,
         "failure": told,
         "result": encode(trajectory),
+    }
+
+
+def diagnosis_report(configuration: Configuration, tasks: list[Task], diagnosis: Diagnosis) -> dict[str, Any]:
+    """The report of ``diagnose``: what was asked, with which versions, and the whole `Diagnosis`."""
+    return {
+        "format": "margin-projection diagnose",
+        "format_version": 1,
+        "versions": versions(),
+        "configuration": configuration.model_dump(),
+        "tasks": [_describe_task(task) for task in tasks],
+        "result": diagnosis.to_dict(),
     }
 
 

@@ -66,12 +66,12 @@ def projection_tables(setting: Setting, system: ConstraintSystem, projection: Pr
     ]
     if setting.model.num_parameters <= 8:
         rows[4:4] = [(f"minimizer {number}", _vector(point)) for number, point in _numbered(projection.minimizers)]
-    return [_pairs("Projection", rows), _task_table(setting, system, projection)]
+    return [pairs("Projection", rows), _task_table(setting, system, projection)]
 
 
 def _task_table(setting: Setting, system: ConstraintSystem, projection: Projection) -> Table:
     columns = ("task", "samples", "forgetting at start", "forgetting at point", "active", "projected onto")
-    table = _grid("Tasks", columns)
+    table = grid("Tasks", columns)
     for task, margin_set in zip(setting.tasks, setting.sets, strict=True):
         active = int((np.abs(margin_set.constraints(projection.point)) <= _ACTIVE).sum())
         before, after = (float(margin_set.forgetting(point)[0]) for point in (setting.start, projection.point))
@@ -93,17 +93,17 @@ def trajectory_tables(trajectory: Trajectory) -> list[Table]:
         ("forgetting at the end", _range(trajectory.forgetting[:, -1].max(-1))),
         ("distance to C* at the end", _range(trajectory.joint_distances[:, -1])),
     ]
-    return [_pairs("Trajectory", rows), _step_table(trajectory)]
+    return [pairs("Trajectory", rows), _step_table(trajectory)]
 
 
 def failure_table(failure: TrajectoryError) -> Table:
     """What ended a trajectory early."""
-    return _pairs("Failure", [("step", str(failure.trajectory.num_steps + 1)), ("reason", str(failure))])
+    return pairs("Failure", [("step", str(failure.trajectory.num_steps + 1)), ("reason", str(failure))])
 
 
 def _step_table(trajectory: Trajectory) -> Table:
     columns = ("step", "task", "status", "moved", "largest d(C_m)", "d(C*)", "largest forgetting", "gap")
-    table = _grid("Steps of run 1" if len(trajectory.points) > 1 else "Steps", columns)
+    table = grid("Steps of run 1" if len(trajectory.points) > 1 else "Steps", columns)
     moved = np.linalg.norm(np.diff(trajectory.points[0], axis=0), axis=-1)
     for step in _shown(len(trajectory.indices)):
         if step is None:
@@ -130,7 +130,8 @@ def _shown(steps: int) -> Iterable[int | None]:
     return [*range(_LONGEST // 2), None, *range(steps - _LONGEST // 2 + 1, steps + 1)]
 
 
-def _pairs(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+def pairs(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+    """A table of names and texts."""
     table = Table(title=title, show_header=False, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -139,7 +140,8 @@ def _pairs(title: str, rows: Iterable[tuple[str, str]]) -> Table:
     return table
 
 
-def _grid(title: str, columns: Iterable[str]) -> Table:
+def grid(title: str, columns: Iterable[str]) -> Table:
+    """A table without rows yet."""
     table = Table(title=title, title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")

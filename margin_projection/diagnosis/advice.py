@@ -42,6 +42,8 @@ def _about_point(report: RegularityReport) -> list[str]:
     if report.kind == "regression" and not report.metric_regularity.is_bounded:
         advice.append("the samples' gradients are dependent: use more parameters, or drop samples")
     radius = max(report.basin_cyclic.radius, report.basin_random.radius)
+    if report.num_tasks == 1:
+        return advice
     if 0.0 < radius < _SMALL_BASIN * report.norm:
         advice.append("the basin granted is tiny: start from parameters that nearly solve all tasks")
     if radius == 0.0:

@@ -47,7 +47,7 @@ def nonempty(separation: Separation) -> list[Condition]:
         Condition(RATES, "C* nonempty", verdict, how),
         Condition(
             "the given theta", "theta solves the tasks after scaling",
-            judge(_solves(separation), True), status.value,
+            judge(_solves(separation), True), _solution(separation),
             {"least margin": min(separation.margins), "factor": separation.factor},
         ),
     ]  # fmt: skip
@@ -58,6 +58,13 @@ def _solves(separation: Separation) -> bool:
     return separation.status.is_success and (
         min(separation.margins) > 0.0 or separation.status is SeparationStatus.FITS
     )
+
+
+def _solution(separation: Separation) -> str:
+    if separation.status is not SeparationStatus.PROJECTED:
+        return separation.status.value
+    side = "is positive" if _solves(separation) else "is not positive"
+    return f"theta's own least margin {side}; theta* is a projection onto C*"
 
 
 def _single_sets(separation: Separation) -> Verdict:
@@ -163,6 +170,9 @@ def basin_condition(report: RegularityReport) -> Condition:
         numbers["paper's radius (global constants)"] = report.paper_global.delta
     if report.paper_local.delta is not None:
         numbers["paper's radius (constants of the ball)"] = report.paper_local.delta
+    if report.num_tasks == 1:
+        how = "one task: the first projection ends in C*"
+        return Condition(RATES, "a basin of positive radius", Verdict.HOLDS, how)
     verdict = judge(max(cyclic, random) > 0.0)
     how = "from the bounds on balls around theta*" if verdict is Verdict.HOLDS else "no ball is granted by the bounds"
     return Condition(RATES, "a basin of positive radius", verdict, how, numbers)

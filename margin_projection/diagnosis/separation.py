@@ -33,9 +33,10 @@ class SeparationStatus(enum.Enum):
         "every y f(x) is at least 1."
     )
     NOT_SEPARATING = (
-        "Samples are on the wrong side, which no scaling changes; train further, or let theta be projected onto C*."
+        "Samples are on the wrong side, which no scaling changes; train further, or (a homogeneous network) project "
+        "theta onto C*."
     )
-    NOT_FITTING = "Regression targets are missed; train further, or let theta be projected onto C*."
+    NOT_FITTING = "Regression targets are missed; train further, or (a homogeneous network) project theta onto C*."
     NOT_FOUND = "The projection onto C* found no feasible point near theta; train further, or do without projecting."
     EMPTY = "The tasks contradict one another for this model: C* is proved to be empty."
 
