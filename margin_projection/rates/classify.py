@@ -16,6 +16,9 @@ _REPLICATES = 400
 _LEAST_EFFECTIVE = 8.0  # samples that a mean is worth, at every step fitted,
 _LEAST_EFFECTIVE_SHARE = 0.25  # and their share
 _LEAST_DECREASE = 0.05  # of the logarithm over a window: less is no evidence of a rate
+_CERTAIN = 1e-3  # half-width over slope: below, there is evidence all the same
+_SHARP = 0.02  # half-width over slope that no fit to a power law reaches
+_STEADY = 0.25  # spread over exponent of a power law, at most
 _SUDDEN = 1e3  # times the noise: where the trend had led to, when a distance of 0 counts as reached in finite time
 _SUDDEN_ALONE = 1e6  # the same for one or two distances, without a trend
 _ACCELERATION = 1.4  # of the logarithms' steps, each over the one before, in a superlinear sequence
@@ -65,9 +68,11 @@ def classify(
     if settled is not None:
         return settled
     logs = np.log(means[above])
-    if window is None and is_power_law(logs):
-        return Behaviour(RateStatus.SUBLINEAR, limit_distance=0.0, power_law=fit_power_law(series.steps[above], logs))
     linear = _linear(series, above, window, confidence, generator)
+    if window is None and is_power_law(logs) and not _is_sharp(linear.rate):
+        law = fit_power_law(series.steps[above], logs)
+        if law is not None and law.spread <= _STEADY * law.exponent:
+            return Behaviour(RateStatus.SUBLINEAR, limit_distance=0.0, power_law=law)
     if linear.status is RateStatus.UNDECIDED and window is None and _levels_off(logs):
         return _drifting(series, logs) or linear
     return linear
@@ -138,9 +143,15 @@ def _linear(
         squared = _fit(series, series.squares, 2, kept, draws, confidence, window is not None)
     fit = rate.fit
     length = (rate.steps[fit.last] - rate.steps[fit.first]) / series.period
-    linear = fit.slope + fit.half_width < 0.0 and -fit.slope * length > _LEAST_DECREASE
+    evident = -fit.slope * length > _LEAST_DECREASE or fit.half_width < -_CERTAIN * fit.slope
+    linear = fit.slope + fit.half_width < 0.0 and evident
     status = RateStatus.LINEAR if linear else RateStatus.UNDECIDED
     return Behaviour(status, rate, squared, 0.0 if linear else None)
+
+
+def _is_sharp(rate: Fitted | None) -> bool:
+    """Whether a decreasing slope is known far better than it would be for a power law, whose slopes drift."""
+    return rate is not None and rate.fit.half_width < -_SHARP * rate.fit.slope
 
 
 def _draws(samples: int, generator: np.random.Generator) -> np.ndarray | None:
@@ -181,13 +192,15 @@ def _fit(
 
 
 def _supported(values: np.ndarray) -> np.ndarray:
-    """(n,) the leading points at which the mean over the samples is not that of a few of them."""
+    """(n,) the longest stretch of points at which the mean over the samples is not that of a few of them."""
     samples = len(values)
     total, squares = values.sum(0), (values**2).sum(0)
     effective = np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0.0)
     least = min(float(samples), max(_LEAST_EFFECTIVE, _LEAST_EFFECTIVE_SHARE * samples)) * (1.0 - 1e-9)
-    few = np.flatnonzero(effective < least)
-    return np.arange(values.shape[1]) < (few[0] if few.size else values.shape[1])
+    few = np.flatnonzero(np.concatenate([[True], effective < least, [True]]))
+    longest = int(np.argmax(np.diff(few)))
+    place = np.arange(1, values.shape[1] + 1)
+    return (place > few[longest]) & (place < few[longest + 1])
 
 
 def _levels_off(logs: np.ndarray) -> bool:

@@ -14,12 +14,13 @@ slowly separating q_1, q_2 outlasts a run. The half-width of the interval for s 
   the residuals;
 - 2 + 20 / N times the largest change of s when the same model is fitted to parts of the window (its late and early two
   thirds and its late half);
-- for the line, the change of s that the trend of the slopes over the three thirds of the window leads to expect;
-- where replicates of the whole sequence are given (bootstrap), their normal interval (sums are then not fitted);
+- for the line, the change of s that the trend of the slopes over the three thirds of the window leads to expect,
 
-plus what the stated errors of the single values can do. The window and model of least half-width are taken, where each
-window answers for its neighbours, too; the interval is then widened until it meets those of the other models. An
-interval is evidence, not proof: a mode that has not shown itself within the run cannot be seen.
+combined in quadrature with the normal interval of replicates of the whole sequence, where these are given (bootstrap;
+sums are then not fitted), plus what the stated errors of the single values can do. The window and model of least
+half-width are taken, where each window answers for its neighbours, too; the interval is then widened until it meets
+those of the other models that leave like residuals. An interval is evidence, not proof: a mode that has not shown
+itself within the run cannot be seen.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _STARTS = 16
 _CAUTION, _CAUTION_FOR_FEW = 2.0, 20.0  # times the changes between parts: the first plus the second over the points
 _LEAST_SHARE = 0.2  # of the points, in every window
 _MOST_EXTRAPOLATED = 0.9
+_RIVAL = 3.0  # times the residuals, at most, for a model to be like another
 _ORDERS = (2, 3, 4, 6)
 
 
@@ -91,7 +93,8 @@ def fit_slope(sequence: Sequence, confidence: float, fixed: bool = False) -> Slo
     orders = _ORDERS if sequence.replicates is None else ()
     best = [each for model in ("line", "mode", *orders) if (each := _best(sequence, model, starts, confidence))]
     chosen = min(best, key=lambda each: each.half_width)
-    apart = max(abs(each.slope - chosen.slope) - each.half_width for each in best)
+    rivals = [each for each in best if each.rms <= _RIVAL * chosen.rms]
+    apart = max((abs(each.slope - chosen.slope) - each.half_width for each in rivals), default=0.0)
     return replace(chosen, half_width=max(chosen.half_width, apart))
 
 
@@ -123,14 +126,14 @@ def _window(sequence: Sequence, model: str | int, start: int, confidence: float)
     resampled = 0.0
     if sequence.replicates is not None:
         resampled = float(np.std(sequence.replicates @ estimate.weights))
-        widths.append(resampled * float(stats.norm.ppf(quantile)))
     if model == "line":
         widths.append(abs(_trend(x, y, resampled) - estimate.slope))
+    width = float(np.hypot(max(widths), resampled * stats.norm.ppf(quantile)))
     rounding = float(np.abs(estimate.weights * sequence.errors).sum())
     rms = float(np.sqrt(np.mean(estimate.residuals**2)))
     return SlopeFit(
         slope=estimate.slope,
-        half_width=max(widths) + rounding,
+        half_width=width + rounding,
         intercept=float(np.mean(y[half:] - estimate.slope * x[half:])),
         first=start,
         last=start + y.size - 1,

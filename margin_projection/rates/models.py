@@ -11,6 +11,8 @@ _DECAYS = 48
 _REFINEMENTS = 4
 _MOST_CORRELATED = 0.98
 _EVEN = 1e-9
+_ROUNDING = 1e-15
+_SEEN = 10.0  # times the residuals: below, a term of a sum is taken for noise
 _LARGEST_SPAN = 200.0  # of the logarithms after the trend is removed: beyond, squares overflow
 
 
@@ -53,7 +55,8 @@ def fit_sum(x: np.ndarray, y: np.ndarray, order: int) -> Estimate | None:
     """Prony's method: exp(2 y) as a sum of ``order`` geometric sequences; the slope is half the largest exponent.
 
     The linear recurrence of length ``order`` + 1 that leaves the least residuals (total least squares) is found, and
-    the largest of its roots taken. None for fewer than 2 ``order`` + 2 points, or for points not evenly spaced.
+    the largest of its roots taken whose term stands out from the residuals. None for fewer than 2 ``order`` + 2 points,
+    or for points not evenly spaced.
 
     >>> n = np.arange(12.0)
     >>> estimate = fit_sum(n, 0.5 * np.log(0.81**n + 5 * 0.64**n), 2)
@@ -75,12 +78,19 @@ def fit_sum(x: np.ndarray, y: np.ndarray, order: int) -> Estimate | None:
     if abs(recurrence[-1]) <= 1e-12 * np.abs(recurrence).max():
         return None
     roots = np.roots(recurrence[::-1])
-    largest = float(np.abs(roots).max())
-    if largest == 0.0:
+    roots = roots[roots != 0.0]
+    if roots.size == 0:
         return None
-    slope = trend + 0.5 * np.log(largest) / float(steps[0])
-    powers = roots[None, :] ** np.arange(y.size)[:, None] / largest ** (y.size - 1)
-    fitted = np.abs((powers @ np.linalg.lstsq(powers, values.astype(complex), rcond=None)[0]).real)
+    exponents = np.log(roots.astype(complex))[None, :] * np.arange(y.size)[:, None]
+    powers = np.exp(exponents - np.maximum(exponents.real.max(0), 0.0))
+    terms = powers * np.linalg.lstsq(powers, values.astype(complex), rcond=None)[0]
+    fitted = terms.sum(1).real
+    noise = max(float(np.abs(values - fitted).max()), _ROUNDING * float(values.max()))
+    seen = np.abs(terms).max(0) > _SEEN * noise
+    if not seen.any():
+        return None
+    slope = trend + 0.5 * float(np.log(np.abs(roots[seen]).max())) / float(steps[0])
+    fitted = np.abs(fitted)
     residuals = detrended - 0.5 * np.log(np.maximum(fitted, np.finfo(float).tiny))
     return Estimate(slope, line.weights, residuals, 0.0, 1.0, f"sum of {order} geometric sequences")
 
