@@ -1,8 +1,10 @@
 """Margin sets of homogeneous networks, certified projections onto them, and sequences of projections."""
 
-from margin_projection import networks, projections, sets, tasks, trajectories
+from margin_projection import networks, projections, rates, sets, tasks, trajectories
 from margin_projection._validation import InputError
 from margin_projection.projections import Projection, ProjectionError, Status, project
+from margin_projection.rates import compare_rates, observed_rate, predicted_rate
+from margin_projection.regularity import RegularityReport, regularity
 from margin_projection.sets import ConstraintSystem, MarginSet, intersection
 from margin_projection.tasks import Task
 from margin_projection.trajectories import Trajectory, TrajectoryError, sequential_projections
@@ -15,14 +17,20 @@ __all__ = [
     "MarginSet",
     "Projection",
     "ProjectionError",
+    "RegularityReport",
     "Status",
     "Task",
     "Trajectory",
     "TrajectoryError",
+    "compare_rates",
     "intersection",
     "networks",
+    "observed_rate",
+    "predicted_rate",
     "project",
     "projections",
+    "rates",
+    "regularity",
     "sequential_projections",
     "sets",
     "tasks",

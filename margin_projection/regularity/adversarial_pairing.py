@@ -19,7 +19,8 @@ from margin_projection._arrays import to_numpy
 from margin_projection.networks.linearization import Linearization
 from margin_projection.sets.margin_set import ConstraintSystem
 
-_POINTS = 6  # boundary points tried for each set
+_POINTS = 6  # boundary points tried for each set, fewer where a pass over its samples is long
+_LONG = 10_000_000  # parameters times samples
 _PROBES = 3  # power steps towards the direction of largest curvature
 _RETRACTIONS = 20
 _FEASIBLE = 1e-12
@@ -45,7 +46,7 @@ def search_pairing(sets: list[ConstraintSystem], theta: Tensor, delta: float, se
     best = PairingSearch(0.0, -1, None, 0)
     for task, system in enumerate(sets):
         search = _SetSearch(system, theta, delta, generator)
-        for _ in range(_POINTS):
+        for _ in range(_POINTS if theta.numel() * system.num_constraints <= _LONG else 1):
             best = search.improve(best, task)
     return best
 
