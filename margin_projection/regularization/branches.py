@@ -19,6 +19,7 @@ from margin_projection.sets.margin_set import ConstraintSystem
 _MOST_HALVINGS = 6
 _FARTHEST = 0.5  # a Newton solution farther from its start than this, relative to its size, is another point
 _SAME = 1e-7
+_LEAST = 1e-12  # multipliers that are all below this are those of the loss
 _ELSEWHERE = 3  # random initial points of descent
 _APART = 3.0  # ratio of the values of s at which it starts from these
 
@@ -121,16 +122,18 @@ def _shifted_dual(setting: StepSetting, point: RelaxedPoint, here: float, there:
         return point.dual
     loss = setting.loss_at(there)
     slack = setting.system.constraint_values(point.theta)
-    carried = point.dual > point.dual.max() + math.log(1e-3)
-    return torch.where(carried, point.dual, torch.minimum(loss.from_slack(slack), point.dual.max()))
+    largest = point.dual.max().clamp_min(math.log(_LEAST))
+    carried = point.dual > largest + math.log(1e-3)
+    return torch.where(carried, point.dual, torch.minimum(loss.from_slack(slack), largest))
 
 
 def follow_up(setting: StepSetting, known: Sequence[Sequence[RelaxedPoint | None]]) -> list[RelaxedPoint | None]:
     """At every s the best stationary point found without the limit: by descent for small s, followed upwards from it.
 
-    Descent starts from the previous iterate, and at values of s a factor 3 apart from random displacements of it, too.
-    Points on a known branch are left to that branch. Where nothing is known at all, the last point of descent is
-    returned, though it is not stationary to the tolerance.
+    Descent starts from the previous iterate, from random displacements of it (more of them at values of s a factor 3
+    apart) and from the next higher points of branches that ended. A second sweep goes down. Points on a known branch
+    are left to that branch. Where nothing is known at all, the last point of descent is returned, though it is not
+    stationary to the tolerance.
     """
     found: list[RelaxedPoint | None] = []
     current: RelaxedPoint | None = None
@@ -140,7 +143,7 @@ def follow_up(setting: StepSetting, known: Sequence[Sequence[RelaxedPoint | None
             place = (setting.hats[index - 1], setting.grid[index - 1])
             candidates.append(_bridge(setting, current, place, (setting.hats[index], s), _MOST_HALVINGS - 3))
         if s <= LARGEST_DESCENT:
-            candidates += _descents(setting, index)
+            candidates += _descents(setting, index, known)
         problem = setting.problem(index)
         others = [branch[index] for branch in known]
         reached = [each for each in candidates if each is not None]
@@ -150,17 +153,39 @@ def follow_up(setting: StepSetting, known: Sequence[Sequence[RelaxedPoint | None
         if current is None and not any(other is not None for other in others):
             best = min(reached, key=lambda each: problem.objective(each.theta), default=None)
         found.append(best)
+    return _sweep_down(setting, known, found)
+
+
+def _sweep_down(
+    setting: StepSetting, known: Sequence[Sequence[RelaxedPoint | None]], found: list[RelaxedPoint | None]
+) -> list[RelaxedPoint | None]:
+    """For small s, descent from the point found at the next higher s, too; the lower point is kept."""
+    for index in range(len(found) - 2, -1, -1):
+        above, here = found[index + 1], found[index]
+        if setting.grid[index] > LARGEST_DESCENT or above is None:
+            continue
+        problem = setting.problem(index)
+        point = descend(problem, above.theta, setting.tolerance, setting.seed)
+        if point is None or point.residual > setting.tolerance or _is_among(point, [each[index] for each in known]):
+            continue
+        is_lower = here is None or here.residual > setting.tolerance
+        if is_lower or here is None or problem.objective(point.theta) < problem.objective(here.theta):
+            found[index] = point
     return found
 
 
-def _descents(setting: StepSetting, index: int) -> list[RelaxedPoint | None]:
+def _descents(
+    setting: StepSetting, index: int, known: Sequence[Sequence[RelaxedPoint | None]]
+) -> list[RelaxedPoint | None]:
     hat, problem = setting.hats[index], setting.problem(index)
     initial = [hat]
-    for draw in range(_ELSEWHERE if _is_landmark(setting.grid, index) else 0):
-        noise = torch.as_tensor(
-            setting.system.model.initialize(setting.seed + 104729 * (draw + 1), "he"), device=hat.device
-        )
-        initial.append(hat + noise)
+    for branch in known:
+        above = branch[index + 1] if index + 1 < len(branch) else None
+        if branch[index] is None and above is not None:
+            initial.append(above.theta)
+    for draw in range(_ELSEWHERE if _is_landmark(setting.grid, index) else 1):
+        number = setting.seed + 104729 * (draw + 1) + 1299709 * index
+        initial.append(hat + torch.as_tensor(setting.system.model.initialize(number, "he"), device=hat.device))
     return [descend(problem, each, setting.tolerance, setting.seed) for each in initial]
 
 

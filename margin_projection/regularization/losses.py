@@ -109,7 +109,7 @@ class ClassificationLoss(ScaledLoss):
 
     def advance(self, dual: Tensor, change: Tensor, pull: Tensor, length: float) -> Tensor:
         relative = length * torch.where(change != 0, change * torch.exp(-dual), pull * self._steepness(dual))
-        largest = dual.max()
+        largest = dual.max().clamp_min(0.0)
         grown = torch.minimum(dual + relative, torch.maximum(dual + torch.log1p(relative.clamp_min(0.0)), largest))
         shrunk = torch.where(relative > -0.5, dual + torch.log1p(relative.clamp_min(-0.5)), dual + relative)
         moved = torch.where(relative > 0, grown, shrunk)

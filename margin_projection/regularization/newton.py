@@ -24,6 +24,7 @@ _SHORTEST = 1.0 / 64.0
 _MOST_CHANGES = 12  # changes of the set of held kinks
 _PATIENCE = 8
 _FAINT = 1e-8  # multipliers below this share of the largest follow the loss at the point
+_NOTHING = -60.0  # log of multipliers that move nothing in float64
 _FORCING = 1e-8  # relative precision of the linear solves
 _NUDGE = 1e-7  # length, relative to the point's, of the move off a kink that is let go
 
@@ -147,7 +148,7 @@ class _Search:
         loss = self.problem.loss
         if not loss.in_logarithms:
             return dual
-        threshold = dual.max() + math.log(_FAINT)
+        threshold = (dual.max() + math.log(_FAINT)).clamp_min(_NOTHING)
         return torch.where(dual < threshold, torch.minimum(loss.from_slack(slack), threshold), dual)
 
     def converge(self) -> None:
