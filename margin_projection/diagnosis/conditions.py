@@ -158,8 +158,21 @@ def _pairing(report: RegularityReport) -> Condition:
     if report.paper_local.delta is not None:
         numbers |= {"paper's eps": report.paper_local.eps or 0.0, "paper's delta": report.paper_local.delta}
     how = f"{pairing.upper_method}; eps at delta = the radius"
-    verdict = judge(pairing.upper < 1.0, pairing.lower >= 1.0)
+    smaller = _regular_ball(report)
+    if pairing.upper >= 1.0 and smaller is not None:
+        how = f"{pairing.upper_method}, on a smaller ball than the radius"
+        numbers |= {"smaller delta": smaller[0], "eps there at most": smaller[1]}
+    verdict = judge(pairing.upper < 1.0 or smaller is not None)
     return Condition(f"{PROPOSITION}, Lemma C.10", "(eps, delta)-regularity with eps < 1", verdict, how, numbers)
+
+
+def _regular_ball(report: RegularityReport) -> tuple[float, float] | None:
+    """(delta, eps) with eps < 1 proved on one of the basins' balls, the larger one first."""
+    for basin in sorted((report.basin_cyclic, report.basin_random), key=lambda each: -each.radius):
+        ball = basin.ball
+        if ball is not None and ball.radius > 0.0 and ball.normal_curvature * ball.radius < 1.0:
+            return ball.radius, ball.normal_curvature * ball.radius
+    return None
 
 
 def basin_condition(report: RegularityReport) -> Condition:

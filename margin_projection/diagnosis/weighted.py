@@ -5,6 +5,9 @@ Then <g, v> = d f(x; theta) for every Clarke subgradient g (Euler's identity whe
 at theta* in C* every active constraint y f = 1 has the slope d along v: Lemma C.9 holds with margin d / ||v|| in place
 of r / ||theta*||, and Lemma C.5 with kappa = G ||v|| / d near theta*. A network with a bias-free linear last layer
 always has such a scaling, that of this layer alone.
+
+Where d > max_g w_g, f grows faster than ||theta|| along it, so it is not globally Lipschitz; where d > 2 max_g w_g,
+faster than ||theta||^2, so it is not globally smooth.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ def weighted_conditions(
         degree: d.
     """
     found = {each.name: each for each in undecided(_WHAT)}
+    _refute_global(found, float(degree / powers.max()))
     slope, steepest, count = _slopes(function, tasks, theta, powers)
     length = float((powers * theta).norm())
     if count == 0 or length == 0.0:
@@ -52,6 +56,15 @@ def weighted_conditions(
         found, "kappa-linear regularity", "Lemma C.5 along the same direction, on small balls around theta*", kappa
     )
     return list(found.values())
+
+
+def _refute_global(found: dict[str, Condition], growth: float) -> None:
+    """f grows like ||theta||^growth along the scaling, from the point theta*, where f is not 0."""
+    numbers = {"growth along the scaling": growth}
+    for name, most in (("f globally G-Lipschitz, as printed", 1.0), ("f globally beta-smooth, as printed", 2.0)):
+        if growth > most:
+            how = f"along the scaling by groups f grows like ||theta||^{growth:g}, which no finite constant allows"
+            found[name] = Condition(found[name].theorem, name, Verdict.FAILS, how, numbers)
 
 
 def _replace(found: dict[str, Condition], name: str, how: str, numbers: dict[str, float]) -> None:
