@@ -16,12 +16,12 @@ from figures.style import BLACK, BLUE, GREEN, PAGE, VERMILLION, new_figure, pane
 NAME = "depth"
 DEPTHS = (1, 2, 3, 4, 5, 6)
 ACTIVATIONS = ("relu", "identity")
-TASKS = 3
+TASKS = 2
 _START = 1e-2  # distance of the start from the teacher, relative to its norm
 LOOKS = {"relu": (BLUE, "o", "ReLU"), "identity": (VERMILLION, "s", "deep linear")}
 _COLUMNS = ("degree", "lipschitz", "norm", "ratio", "paper_rate", "limit_rate", "spectral_radius", "observed_rate")
 CAPTION = """
-Depth against the discussion's prediction that convergence slows down with it. Three regression tasks of {samples}
+Depth against the discussion's prediction that convergence slows down with it. Two regression tasks of {samples}
 samples each, labelled by a random teacher theta* of the same depth and width {width} (input {dimension}; {seeds}
 seeds, lines are medians, dots single seeds); the local constants are those at theta*, cyclic order. (a) The local
 Lipschitz constant G = max ||grad f(x_i; theta*)||. (b) r / (G ||theta*||), on which the paper's rate depends. (c) The
@@ -47,7 +47,7 @@ def compute(
         depths: numbers of weight layers, each at least 1.
         activations: names of `networks.FullyConnected`.
         seeds: teachers for each (default 3).
-        samples: of each of the three tasks (default 3).
+        samples: of each of the two tasks (default 3).
         width, dimension: hidden units (default 8), and the length of a sample (default 10).
         steps: projections of a run (default 36).
         progress: called with the share done, in (0, 1].

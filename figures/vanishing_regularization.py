@@ -16,11 +16,7 @@ from figures.style import BLACK, BLUE, GREEN, PAGE, VERMILLION, new_figure, pane
 NAME = "vanishing_regularization"
 EPS = 0.005
 LOOKS = {"linear": (BLUE, "o"), "squared linear": (VERMILLION, "s"), "depth 3": (GREEN, "^")}
-TITLES = {
-    "linear": r"linear, $r = 1$: $\log(s)/s$",
-    "squared linear": r"squared linear, $r = 2$: $1/s$",
-    "depth 3": r"deep linear, depth 3: $\log(s)/s$",
-}
+TITLES = {"linear": "linear, $r = 1$", "squared linear": "squared linear, $r = 2$", "depth 3": "deep linear, $r = 3$"}
 CAPTION = """
 Vanishing regularization: the scaled iterate of Algorithm 1 at lambda = e^(-s) (logistic loss) against the projection
 of Algorithm 2 that it tends to, {steps} step(s), far beyond the s of about 745 where lambda underflows. (a) The

@@ -1,7 +1,8 @@
 """Margin sets of homogeneous networks, certified projections onto them, and sequences of projections."""
 
-from margin_projection import networks, projections, rates, regularization, sets, tasks, trajectories
+from margin_projection import diagnosis, networks, projections, rates, regularization, sets, tasks, trajectories
 from margin_projection._validation import InputError
+from margin_projection.diagnosis import Diagnosis, diagnose
 from margin_projection.projections import Projection, ProjectionError, Status, project
 from margin_projection.rates import compare_rates, observed_rate, predicted_rate
 from margin_projection.regularity import RegularityReport, regularity
@@ -14,6 +15,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ConstraintSystem",
+    "Diagnosis",
     "InputError",
     "MarginSet",
     "Projection",
@@ -26,6 +28,8 @@ __all__ = [
     "Trajectory",
     "TrajectoryError",
     "compare_rates",
+    "diagnose",
+    "diagnosis",
     "intersection",
     "networks",
     "observed_rate",
