@@ -208,6 +208,12 @@ def test_squared_distances_are_superlinear():
     assert observed.status is RateStatus.SUPERLINEAR and observed.reached_step == 6
 
 
+def test_factorials_are_superlinear_and_stretched_exponentials_are_not_linear():
+    inverse_factorials = np.append(np.cumprod(1.0 / np.arange(1.0, 16.0)), [0.0, 0.0])
+    assert observed_rate(with_distances(inverse_factorials)).status is RateStatus.SUPERLINEAR
+    assert observed_rate(with_distances(np.exp(-np.sqrt(np.arange(200.0))))).status is RateStatus.UNDECIDED
+
+
 @pytest.mark.parametrize("law", [lambda n: (n + 3.0) ** -0.7, lambda n: (n + 1.0) ** -2.0])
 def test_power_laws_are_sublinear(law):
     observed = observed_rate(with_distances(law(np.arange(200.0))))

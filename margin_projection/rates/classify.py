@@ -8,7 +8,7 @@ import numpy as np
 
 from margin_projection.rates.fit import MINIMUM_POINTS, Sequence, SlopeFit, fit_slope
 from margin_projection.rates.limit_cycle import LimitCycle, find_limit_cycle, find_limit_point, keeps_moving
-from margin_projection.rates.power import PowerLaw, fit_power_law, is_power_law, octave_decreases
+from margin_projection.rates.power import PowerLaw, fit_power_law, is_power_law, octave_decreases, slackens
 from margin_projection.rates.series import DistanceSeries
 from margin_projection.rates.status import RateStatus
 
@@ -23,12 +23,14 @@ _SUDDEN = 1e3  # times the noise: where the trend had led to, when a distance of
 _SUDDEN_ALONE = 1e6  # the same for one or two distances, without a trend
 _ACCELERATION = 1.4  # of the logarithms' steps, each over the one before, in a superlinear sequence
 _LEAST_ACCELERATIONS = 2
+_MANY_CHANGES, _FASTER = 7, 1.2  # steps of the logarithm, and the last over the middle one, of the same
 _FASTEST_LINEAR = -3.0  # the last step of the logarithm is below this where a sequence is superlinear
 _LEVELLING = 0.85  # ratio of the decreases over successive octaves, at most, where a positive limit is approached
 _LEAST_GROWTH = 0.05  # exponent of ||Theta_k|| in k, for a run whose iterates drift off
 _MOVING = 0.1  # of the distance to C*: iterates that stay this far apart from cycle to cycle do not settle
 _ACCURATE = 1e-6  # relative errors of the distances that the sharper fit keeps to
 _LEAST_ACCURATE = 8
+_MOST_POINTS = 400  # of a fit; longer series are thinned out
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,13 @@ def _reaching(
         return Behaviour(RateStatus.SUPERLINEAR, limit_distance=0.0)
     changes = np.diff(logs)[-MINIMUM_POINTS:]
     trend, margin = (float(changes.min()), _SUDDEN) if changes.size > 1 else (0.0, _SUDDEN_ALONE)
-    directly = series.steps[last + 1] - series.steps[last] == series.period
+    linear = _linear(series, above, window, confidence, generator)
+    if _accelerates(logs) and not _is_sharp(linear.rate):
+        return Behaviour(RateStatus.SUPERLINEAR, limit_distance=0.0)
+    directly = above[: last + 1].all() and series.steps[last + 1] - series.steps[last] == series.period
     if directly and logs[-1] + min(trend, 0.0) > np.log(margin * series.noise[last + 1]):
         return Behaviour(RateStatus.FINITE, limit_distance=0.0)
-    return _linear(series, above, window, confidence, generator)
+    return linear
 
 
 def _is_superlinear(logs: np.ndarray) -> bool:
@@ -121,6 +126,14 @@ def _is_superlinear(logs: np.ndarray) -> bool:
         return False
     tail = changes[-_LEAST_ACCELERATIONS - 1 :]
     return bool((tail[1:] / tail[:-1] >= _ACCELERATION).all() and changes[-1] < _FASTEST_LINEAR)
+
+
+def _accelerates(logs: np.ndarray) -> bool:
+    """Whether every step of the logarithms is larger than the one before, and the last much so."""
+    changes = np.diff(logs)
+    if changes.size < _MANY_CHANGES or (np.diff(changes) >= 0.0).any():
+        return False
+    return bool(changes[-1] < _FASTER * changes[changes.size // 2])
 
 
 def _linear(
@@ -144,7 +157,9 @@ def _linear(
     fit = rate.fit
     length = (rate.steps[fit.last] - rate.steps[fit.first]) / series.period
     evident = -fit.slope * length > _LEAST_DECREASE or fit.half_width < -_CERTAIN * fit.slope
-    linear = fit.slope + fit.half_width < 0.0 and evident
+    logs = np.log(series.means[kept])
+    drifting = window is None and not _is_sharp(rate) and (_accelerates(logs) or slackens(logs))
+    linear = fit.slope + fit.half_width < 0.0 and evident and not drifting
     status = RateStatus.LINEAR if linear else RateStatus.UNDECIDED
     return Behaviour(status, rate, squared, 0.0 if linear else None)
 
@@ -172,6 +187,8 @@ def _fit(
 ) -> Fitted | None:
     """The slope of the logarithm of the mean of ``values`` (S, n), which are distances to the given power."""
     kept = kept & _supported(values) if draws is not None else kept
+    if not fixed:
+        kept = _thinned(kept)
     chosen = values[:, kept]
     mean = chosen.mean(0)
     logs = np.log(mean)
@@ -189,6 +206,12 @@ def _fit(
         if sharper is not None and sharper.half_width < best.half_width:
             best = sharper
     return None if best is None else Fitted(best, steps)
+
+
+def _thinned(kept: np.ndarray) -> np.ndarray:
+    """At most `_MOST_POINTS` of the points, evenly spaced."""
+    stride = -(-int(np.count_nonzero(kept)) // _MOST_POINTS)
+    return kept & (np.cumsum(kept) % max(1, stride) == 0)
 
 
 def _supported(values: np.ndarray) -> np.ndarray:

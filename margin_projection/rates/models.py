@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 _MODE_POINTS = 8  # at least, for a line with a decaying mode
-_DECAYS = 48
-_REFINEMENTS = 4
+_DECAYS = 32
+_REFINEMENTS = 3
 _MOST_CORRELATED = 0.98
 _EVEN = 1e-9
 _ROUNDING = 1e-15

@@ -9,6 +9,7 @@ import numpy as np
 _OFFSETS = 60
 _FIRST_SHARE = 0.1
 _MINIMUM_POINTS = 32
+_LINEAR_AT_LEAST = 1.6  # the ratio is 2 for a linear rate, once it is reached
 _ALIKE = (0.8, 1.25)  # ratio of the decreases over successive octaves of a power law
 
 
@@ -70,6 +71,19 @@ def is_power_law(logs: np.ndarray) -> bool:
         return False
     ratios = decreases[1:] / decreases[:-1]
     return bool(_ALIKE[0] <= ratios[1] <= _ALIKE[1] and _ALIKE[0] ** 2 <= ratios[0] <= _ALIKE[1] ** 2)
+
+
+def slackens(logs: np.ndarray) -> bool:
+    """Whether decreases over successive octaves grow by clearly less than the 2 of a linear rate.
+
+    >>> n = np.arange(100.0)
+    >>> slackens(-np.sqrt(n)), slackens(-0.1 * n)
+    (True, False)
+    """
+    if logs.size < _MINIMUM_POINTS:
+        return False
+    decreases = octave_decreases(logs)
+    return bool((decreases > 0.0).all() and (decreases[1:] < _LINEAR_AT_LEAST * decreases[:-1]).all())
 
 
 def _fit(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float, float]:

@@ -20,7 +20,10 @@ class RateStatus(enum.Enum):
     )
     IN_SET = "The run starts in C*, within rounding, and stays there: there is no rate to observe."
     TOO_SHORT = "Too few distances above rounding for a rate; run longer, or start farther away."
-    UNDECIDED = "None of the above fits what was measured: the interval for the rate does not exclude 1; run longer."
+    UNDECIDED = (
+        "None of the above fits what was measured: the interval of a fitted rate does not exclude 1, or its slopes "
+        "drift; run longer."
+    )
 
     @property
     def converges(self) -> bool:
