@@ -11,8 +11,10 @@ from torch import Tensor
 from margin_projection._arrays import to_numpy
 from margin_projection._validation import check_integer, check_real
 from margin_projection.networks.base import Model
+from margin_projection.regularity.gradient_norms import gradient_norms
 
-REFINED = 32  # samples from whose steepest points the search goes on
+REFINED = 32  # samples from whose steepest points the search goes on, fewer for large models
+_PARAMETERS = 4e5  # parameters of those samples together, at least 4 of them
 _SMALL = 2e7  # numbers in a Jacobian up to which every random point is tried
 
 
@@ -42,9 +44,9 @@ def adversarial_constants(
 
     Gradients of all samples are computed at the center, at the farthest point of the ball along the ray from 0 (where
     homogeneous functions of degree above 1 are steepest) and at random points of the sphere. From the steepest point of
-    each of the 32 steepest samples the search then ascends, by linear maximization over the ball: the target is
-    theta + R H g / ||H g||, halved towards the current point where the norm did not grow. Curvature is sought for these
-    samples, at the center and at the two points named.
+    each of the 32 steepest samples (4 for the largest models) the search then ascends, by linear maximization over the
+    ball: the target is theta + R H g / ||H g||, halved towards the current point where the norm did not grow. Curvature
+    is sought for these samples, at the center, the farthest point and the end of the ascent.
 
     Args:
         model: any model.
@@ -65,12 +67,13 @@ def adversarial_constants(
     check_integer("effort", effort, 1)
     generator = np.random.default_rng(check_integer("seed", seed, 0))
     ball = _Ball(theta.detach(), radius)
-    draws = effort if X.shape[0] * theta.numel() <= _SMALL else min(effort, 2)
+    draws = effort if X.shape[0] * theta.numel() <= _SMALL else 1
     points = [ball.center, ball.outward(), *(ball.sphere(generator) for _ in range(draws))]
-    norms = np.stack([_gradient_norms(model, X, point) for point in points])
+    norms = np.stack([gradient_norms(model, X, point) for point in points])
     lipschitz, where = norms.max(0), [points[k] for k in norms.argmax(0)]
     smoothness, bent_at = np.zeros(X.shape[0]), [ball.center] * X.shape[0]
-    for i in np.argsort(-lipschitz)[:REFINED]:
+    refined = int(min(REFINED, max(4, _PARAMETERS / theta.numel())))
+    for i in np.argsort(-lipschitz)[:refined]:
         search = _Search(model, X[i : i + 1], ball, effort, generator)
         lipschitz[i], where[i] = search.ascend(where[i])
         smoothness[i], bent_at[i] = search.most_curved([ball.center, ball.outward(), where[i]])
@@ -80,11 +83,6 @@ def adversarial_constants(
 
 def _stacked(points: list[Tensor], like: Tensor) -> np.ndarray:
     return np.array([to_numpy(point) for point in points]).reshape(len(points), like.numel())
-
-
-def _gradient_norms(model: Model, X: Tensor, point: Tensor) -> np.ndarray:
-    squares = model.linearize(point, X).gram().detach().diagonal()
-    return np.sqrt(np.maximum(to_numpy(squares), 0.0))
 
 
 class _Ball:

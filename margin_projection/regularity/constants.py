@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from margin_projection._arrays import to_numpy
 from margin_projection._validation import check_real
 from margin_projection.networks.base import Model
+from margin_projection.regularity.gradient_norms import gradient_norms
 from margin_projection.regularity.norm_bounds import NormCalculus
 from margin_projection.regularity.structured_constants import structured_constants
 
@@ -46,6 +45,7 @@ class ConstantBounds:
         X: (n, *input_shape) float64 samples.
         theta: (p,) float64, the center.
 
+    >>> import torch
     >>> from margin_projection.networks import SquaredLinear
     >>> X, theta = torch.tensor([[3.0, 4.0]]).double(), torch.tensor([1.0, 0.0, 0.0, 0.0]).double()
     >>> local = ConstantBounds(SquaredLinear(2), X, theta).at(0.0)
@@ -84,6 +84,4 @@ class ConstantBounds:
 
     @cached_property
     def _gradient_norms(self) -> np.ndarray:
-        with torch.no_grad():
-            squares = self._model.linearize(self._theta, self._X).gram().diagonal()
-        return np.sqrt(np.maximum(to_numpy(squares), 0.0))
+        return gradient_norms(self._model, self._X, self._theta)

@@ -40,6 +40,7 @@ from margin_projection.regularity.norm_program import (
 from margin_projection.regularity.norm_rules import Bound, Call, NotCovered, operation_name
 from margin_projection.regularity.norm_rules_elementwise import RECTIFIERS
 
+LARGEST_GRADIENTS = 4e6  # numbers in the gradients of all samples up to which the gradient is followed, too
 _FAMILIES = (norm_rules, norm_rules_products, norm_rules_normalizing, norm_rules_elementwise, norm_rules_backward)
 RULES = {name: rule for family in _FAMILIES for name, rule in family.RULES.items()}
 
@@ -64,7 +65,8 @@ class NormCalculus:
     Everything that does not depend on the radius is computed at construction: the operations of the model and of its
     gradient are recorded, run at theta for all samples, and each is given its rule. The Lipschitz constants of the
     gradient are those that the second derivatives of the model's operations give, or the first derivatives of its
-    gradient's, whichever are smaller: the latter know the gradient's values at the center.
+    gradient's, whichever are smaller: the latter know the gradient's values at the center, but hold all samples'
+    gradients at once, and are left out where these are too large.
 
     Args:
         model: any model whose operations can be recorded.
@@ -82,6 +84,8 @@ class NormCalculus:
             self._model.check(model.forward(theta, X).detach())
         except (NotTraceable, NotCovered) as error:
             self.obstacle = str(error)
+            return
+        if X.shape[0] * theta.numel() > LARGEST_GRADIENTS:
             return
         with contextlib.suppress(NotTraceable, NotCovered):
             self._gradient = JetProgram(trace_gradient(model, theta, X), parameters, X)

@@ -78,13 +78,13 @@ def scaled_entries(call: Call) -> Entries | None:
 
 
 def product_entries(call: Call) -> Entries | None:
-    """a @ b with b from the parameters alone: |D a_t| |b_j| + |a_t| |D b_j|, the first part entry by entry."""
+    """a @ b with b from the parameters alone: ||D a_t|| ||b_j|| + ||a_t|| ||D b_j|| for row t and column j."""
     left, right = call.arguments[-2:] if call.name == "addmm" else call.arguments[:2]
     start = call.arguments[0] if call.name == "addmm" else None
     if call.name not in ("mm", "addmm") or call.values[right].batched or (start is not None and call.depends(start)):
         return None
     a, b = call.data(left), call.values[right].data
-    rows, magnitudes, columns, varies = a.norm(dim=-1, keepdim=True), b.abs(), b.norm(dim=0), call.depends(left)
+    rows, columns, varies = a.norm(dim=-1, keepdim=True), b.norm(dim=0), call.depends(left)
 
     def entries(jets: Mapping[Node, Jet], radius: float) -> Tensor | None:
         jet, other = jets[left], jets[right]
@@ -93,12 +93,15 @@ def product_entries(call: Call) -> Entries | None:
         if known is None:
             return None if varies else (rows * own).expand(*rows.shape[:-1], len(columns))
         lengths = known.norm(dim=-1, keepdim=True)
-        through = known @ magnitudes + lengths * (radius * own)
-        whole = torch.as_tensor(length(jet.first), device=known.device).reshape(-1, *[1] * (known.ndim - 1))
-        through = torch.minimum(through, whole * (columns + radius * own))
+        through = torch.minimum(lengths, whole_length(jet, known)) * (columns + radius * own)
         return combined(through, (rows + radius * lengths) * own, jet, other)
 
     return entries
+
+
+def whole_length(jet: Jet, like: Tensor) -> Tensor:
+    """The Lipschitz constant of the whole tensor, (n, 1, ...)."""
+    return torch.as_tensor(length(jet.first), device=like.device).reshape(-1, *[1] * (like.ndim - 1))
 
 
 def combined(through: Tensor, own: Tensor, left: Jet, right: Jet) -> Tensor:
@@ -136,17 +139,15 @@ def convolution_entries(call: Call) -> Entries | None:
         return None
     a, w = call.data(source), call.values[filters].data
     function = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[w.ndim - 2]
-    ones = torch.ones((groups, w.shape[1], *w.shape[2:]), dtype=w.dtype, device=w.device)
-
-    def convolve(values: Tensor, kernel: Tensor) -> Tensor:
-        image = function(values.flatten(0, 1), kernel, None, stride, padding, dilation, groups)
-        return image.reshape(*values.shape[:2], *image.shape[1:])
+    ones = torch.ones((groups, 1, *w.shape[2:]), dtype=w.dtype, device=w.device)
 
     def patch_lengths(values: Tensor) -> Tensor:
-        energy = convolve(values.square(), ones).clamp(min=0.0).sqrt()
-        return energy.repeat_interleave(w.shape[0] // groups, dim=2)
+        energies = values.square().flatten(0, 1).unflatten(1, (groups, -1)).sum(2)
+        lengths = function(energies, ones, None, stride, padding, dilation, groups).clamp(min=0.0).sqrt()
+        return lengths.reshape(*values.shape[:2], *lengths.shape[1:]).repeat_interleave(w.shape[0] // groups, dim=2)
 
-    patches, magnitudes, varies = patch_lengths(a), w.abs(), call.depends(source)
+    patches, varies = patch_lengths(a), call.depends(source)
+    sizes = w.flatten(1).norm(dim=1).reshape(1, 1, -1, *[1] * (w.ndim - 2))
 
     def entries(jets: Mapping[Node, Jet], radius: float) -> Tensor | None:
         jet, other = jets[source], jets[filters]
@@ -155,7 +156,7 @@ def convolution_entries(call: Call) -> Entries | None:
         if known is None:
             return None if varies else patches * own
         lengths = patch_lengths(known)
-        through = convolve(known, magnitudes).clamp(min=0.0) + lengths * (radius * own)
+        through = torch.minimum(lengths, whole_length(jet, lengths)) * (sizes + radius * own)
         return combined(through, (patches + radius * lengths) * own, jet, other)
 
     return entries

@@ -69,9 +69,9 @@ def rectifier(call: Call) -> Bound:
 
 
 def power(call: Call) -> Bound:
-    """z^k for an integer k >= 1, or a rectifier's k-th power, which is C^{1,1} for k >= 2."""
+    """z^k for an integer k >= 0, or a rectifier's k-th power, which is C^{1,1} for k >= 2."""
     exponent = 2 if call.name == "square" else call.node.args[1]
-    if not (isinstance(exponent, int | float) and exponent >= 1 and float(exponent).is_integer()):
+    if not (isinstance(exponent, int | float) and exponent >= 0 and float(exponent).is_integer()):
         raise NotCovered(f"the operation {call.name} with the exponent {exponent}")
     return power_of(call, call.operand(0), int(exponent))
 
@@ -91,7 +91,7 @@ def power_of(call: Call, node: Node, exponent: int) -> Bound:
         slope = curvature = np.zeros(1)
         for factor, top in zip((right, left), tops, strict=True):
             reach = np.minimum(np.maximum(top + change + ROUNDING * z.largest, 0.0), z.largest)
-            steepest = factor * exponent * reach ** (exponent - 1)
+            steepest = factor * exponent * reach ** max(exponent - 1, 0)
             most_curved = factor * exponent * (exponent - 1) * np.where(reach > 0.0, reach ** max(exponent - 2, 0), 0.0)
             slope, curvature = np.maximum(slope, steepest), np.maximum(curvature, most_curved)
         return composed(z, slope, curvature, merged(z))
