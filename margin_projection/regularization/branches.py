@@ -19,8 +19,9 @@ from margin_projection.sets.margin_set import ConstraintSystem
 _MOST_HALVINGS = 6
 _FARTHEST = 0.5  # a Newton solution farther from its start than this, relative to its size, is another point
 _SAME = 1e-7
+_TIGHT = 0.3  # share of the largest multiplier at which tight rows without one start
 _LEAST = 1e-12  # multipliers that are all below this are those of the loss
-_ELSEWHERE = 3  # random initial points of descent
+_ELSEWHERE = 6  # random initial points of descent
 _APART = 3.0  # ratio of the values of s at which it starts from these
 
 
@@ -63,8 +64,9 @@ def initial_dual(setting: StepSetting, limit: LimitPoint, s: float) -> Tensor:
     if setting.is_regression:
         return limit.multipliers
     slack = setting.system.constraint_values(limit.theta)
-    safe = torch.where(limit.active, limit.multipliers.clamp_min(1e-300), 1.0)
-    return torch.where(limit.active, safe.log(), setting.loss_at(s).from_slack(slack.clamp_min(0.0)))
+    floor = torch.where(limit.tight, _TIGHT * limit.multipliers.max(), 0.0)  # of dependent rows more than one carries
+    safe = torch.where(limit.active, limit.multipliers, floor)
+    return torch.where(safe > 0, safe.clamp_min(1e-300).log(), setting.loss_at(s).from_slack(slack.clamp_min(0.0)))
 
 
 def follow_down(setting: StepSetting, limit: LimitPoint, expansion: Expansion) -> list[RelaxedPoint | None]:
@@ -130,8 +132,8 @@ def _shifted_dual(setting: StepSetting, point: RelaxedPoint, here: float, there:
 def follow_up(setting: StepSetting, known: Sequence[Sequence[RelaxedPoint | None]]) -> list[RelaxedPoint | None]:
     """At every s the best stationary point found without the limit: by descent for small s, followed upwards from it.
 
-    Descent starts from the previous iterate, from random displacements of it (more of them at values of s a factor 3
-    apart) and from the next higher points of branches that ended. A second sweep goes down. Points on a known branch
+    Descent starts from the previous iterate, at values of s a factor 3 apart from random displacements of it, and from
+    the next higher points of branches that ended. A second sweep goes down. Points on a known branch
     are left to that branch. Where nothing is known at all, the last point of descent is returned, though it is not
     stationary to the tolerance.
     """
@@ -183,7 +185,7 @@ def _descents(
         above = branch[index + 1] if index + 1 < len(branch) else None
         if branch[index] is None and above is not None:
             initial.append(above.theta)
-    for draw in range(_ELSEWHERE if _is_landmark(setting.grid, index) else 1):
+    for draw in range(_ELSEWHERE if _is_landmark(setting.grid, index) else 0):
         number = setting.seed + 104729 * (draw + 1) + 1299709 * index
         initial.append(hat + torch.as_tensor(setting.system.model.initialize(number, "he"), device=hat.device))
     return [descend(problem, each, setting.tolerance, setting.seed) for each in initial]

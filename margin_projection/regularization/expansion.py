@@ -63,9 +63,9 @@ def expand(
     """The expansion of the step that ends at ``limit``, from that of the step before."""
     if not previous.status.has_numbers:
         return Expansion.zero(limit.theta, ExpansionStatus.NO_PREDECESSOR)
-    if limit.weak:
-        return Expansion.zero(limit.theta, ExpansionStatus.WEAKLY_ACTIVE)
     rows = Rows(system, limit.theta, limit.held)
+    if not torch.equal(limit.tight, limit.active):
+        return Expansion.zero(limit.theta, _why_weak(rows, limit))
     hard = torch.cat([limit.active, limit.active.new_ones(len(limit.held))])
     if not hard.any():
         return Expansion(ExpansionStatus.INTERIOR, previous.alpha, previous.beta, previous.gamma)
@@ -79,6 +79,14 @@ def expand(
     if not _stays_on_pieces(system, rows, limit, expansion, is_regression):
         return Expansion.zero(limit.theta, ExpansionStatus.AT_KINK)
     return expansion
+
+
+def _why_weak(rows: Rows, limit: LimitPoint) -> ExpansionStatus:
+    """A tight row without a multiplier: among dependent gradients that is a choice, else the row is weakly active."""
+    tight = torch.cat([limit.tight, limit.tight.new_ones(len(limit.held))])
+    weights = limit.theta.new_zeros(tight.numel())
+    dependent = SaddleSystem(rows, weights, torch.where(tight, math.inf, 0.0).to(weights.dtype)).dependent
+    return ExpansionStatus.DEPENDENT_GRADIENTS if dependent else ExpansionStatus.WEAKLY_ACTIVE
 
 
 def _coefficients(

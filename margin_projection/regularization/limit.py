@@ -46,8 +46,7 @@ class LimitPoint:
 
     Attributes:
         theta: (p,); multipliers: (n,); active: (n,) bool, those that carry multipliers.
-        held: its stuck kinks.
-        weak: active rows without a multiplier exist.
+        tight: (n,) bool, slack 0, with or without a multiplier; held: its stuck kinks.
         residual: of the KKT system.
         distance: ||theta - start||.
     """
@@ -55,8 +54,8 @@ class LimitPoint:
     theta: Tensor
     multipliers: Tensor
     active: Tensor
+    tight: Tensor
     held: HeldKinks
-    weak: bool
     residual: float
     distance: float
 
@@ -84,8 +83,7 @@ def limit_point(system: ConstraintSystem, start: Tensor, theta: Tensor) -> Limit
     if moved > 1e-4 * (1.0 + float(theta.norm())) or (point.dual[~is_equality] < 0).any():
         point = RelaxedPoint(theta, multipliers * active, theta.new_zeros(len(held)), held, 1e-6, 0.0, 0)
     distance = float((point.theta - start).norm())
-    weak = bool((near & ~active).any())
-    return LimitPoint(point.theta, point.dual * active, active, point.held, weak, point.residual, distance)
+    return LimitPoint(point.theta, point.dual * active, active, near | active, point.held, point.residual, distance)
 
 
 def _explain(system: ConstraintSystem, start: Tensor, theta: Tensor, near: Tensor) -> tuple[Tensor, HeldKinks]:

@@ -1,0 +1,93 @@
+"""A picture of a regularized path: errors against s with the predicted law, and the implied multipliers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from margin_projection._files import check_target, write_atomically
+from margin_projection._validation import InputError
+from margin_projection.regularization.path import RegularizedPath
+
+# Okabe and Ito's colours, told apart by the colour-blind; markers tell them apart in grey.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_ROUNDING = 1e-15
+_MOST_LINES = 12
+
+
+def plot_path(path: RegularizedPath, file: Any) -> None:
+    """Draw ||iterate - limit|| against s for each step, with the predicted law, and the multipliers below.
+
+    Both axes are logarithmic; zeros are left out. Markers are computed, lines predicted; of the multipliers at most the
+    twelve largest at the largest s are drawn, with dashes at those of the projection. The file is written atomically.
+
+    Args:
+        path: what `regularized_path` returned.
+        file: of the picture; its suffix names the format (.png, .svg, .pdf, ...).
+
+    Raises:
+        InputError: the suffix names no known format, or the directory does not exist.
+    """
+    target = check_target(file)
+    figure = _draw(path)
+    formats = figure.canvas.get_supported_filetypes()
+    suffix = Path(target).suffix.removeprefix(".").lower()
+    if suffix not in formats:
+        raise InputError("file", str(target), "a picture's path, ending in one of " + ", ".join(sorted(formats)))
+    write_atomically(target, lambda stream: figure.savefig(stream, format=suffix, dpi=150))
+
+
+def _draw(path: RegularizedPath) -> Figure:
+    figure = Figure(figsize=(7.0, 7.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    figure.suptitle(path.model_name if len(path.model_name) < 70 else path.model_name[:67] + "...")
+    for step in range(path.num_steps):
+        _errors(upper, path, step)
+    _multipliers(lower, path)
+    for axes, label in ((upper, "distance to the limit"), (lower, "implied multipliers |mu|")):
+        axes.set_xscale("log")
+        axes.set_ylabel(label)
+        axes.grid(True, color="0.85", linewidth=0.5)
+        if axes.get_lines():
+            axes.set_yscale("log")
+            axes.legend(fontsize="small", ncols=1 + len(axes.get_lines()) // 8)
+        else:
+            axes.text(0.5, 0.5, "zero", ha="center", va="center", transform=axes.transAxes)
+    lower.set_xlabel("s = log(1 / lambda)")
+    return figure
+
+
+def _errors(axes: Axes, path: RegularizedPath, step: int) -> None:
+    s, errors = path.log_inverse_lambda, path.distances[step]
+    colour, marker = _COLOURS[step % len(_COLOURS)], _MARKERS[step % len(_MARKERS)]
+    shown = errors > _ROUNDING
+    if shown.any():
+        axes.plot(s[shown], errors[shown], marker, color=colour, markersize=4, label=f"step {step + 1}")
+    if not path.has_expansion(step) or path.weighted:
+        return
+    predicted = np.linalg.norm(path.predicted_errors()[step], axis=1)
+    drawn = predicted > _ROUNDING
+    if drawn.any():
+        axes.plot(s[drawn], predicted[drawn], color=colour, linewidth=1.0, label=f"law of step {step + 1}")
+
+
+def _multipliers(axes: Axes, path: RegularizedPath) -> None:
+    s, last = path.log_inverse_lambda, path.num_steps - 1
+    values = np.abs(np.nan_to_num(path.multipliers[last]))
+    largest = np.argsort(-values[-1], kind="stable")[:_MOST_LINES]
+    for number, sample in enumerate(largest):
+        shown = values[:, sample] > _ROUNDING
+        if not shown.any():
+            continue
+        colour = _COLOURS[number % len(_COLOURS)]
+        axes.plot(s[shown], values[shown, sample], color=colour, label=f"step {last + 1}, sample {sample}")
+        limit = abs(float(np.nan_to_num(path.limit_multipliers[last, sample])))
+        if limit > _ROUNDING:
+            axes.axhline(limit, color=colour, linestyle="--", linewidth=0.7)
