@@ -15,6 +15,7 @@ from margin_projection.rates.predicted import PredictedRate, PredictionStatus
 from margin_projection.rates.status import RateStatus
 
 _EXCESS = 1e-6  # relative excess over a bound that fits and rounding explain
+_LIMIT_EXCESS = 0.01  # the same for bounds in the limit: runs converge to a point beside theta*
 _IMMEASURABLE = (RateStatus.TOO_SHORT, RateStatus.UNDECIDED, RateStatus.IN_SET)
 
 
@@ -95,7 +96,8 @@ def _compare(observed: ObservedRate, prediction: PredictedRate, start_distance: 
         return RateComparison(prediction, ComparisonStatus.NOT_COMPARABLE, factor, None, None, None, granted)
     bound = prediction.per_cycle
     excess = _worst_excess(observed, prediction)
-    exceeded = low > bound * (1.0 + _EXCESS)
+    in_the_limit = prediction.status is PredictionStatus.LIMIT
+    exceeded = low > bound * (1.0 + (_LIMIT_EXCESS if in_the_limit else _EXCESS))
     beyond = excess is not None and excess > 1.0 + _EXCESS
     # An interval is evidence: only certified distances themselves can contradict a bound that is proved.
     proved = granted and prediction.is_proved and prediction.probability == 1.0
