@@ -117,6 +117,13 @@ def test_empty_patches_are_no_obstacle():
     assert np.isfinite(local.smoothness).all()
 
 
+def test_a_kink_at_the_center_leaves_no_smoothness():
+    X = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    theta = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0, 1.0], dtype=torch.float64)  # the second unit's z is 0
+    local = ConstantBounds(FullyConnected((2, 2, 1)), X, theta).at(0.0)
+    assert np.isinf(local.smoothness[0]) and np.isfinite(local.lipschitz[0]) and "rectifier" in local.obstacle
+
+
 def test_a_rectifier_that_changes_its_side_is_named():
     model = FullyConnected((2, 2, 1))
     X = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)

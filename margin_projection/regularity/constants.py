@@ -54,6 +54,7 @@ class ConstantBounds:
     """
 
     def __init__(self, model: Model, X: Tensor, theta: Tensor) -> None:
+        X, theta = X.detach(), theta.detach()
         self._model, self._X, self._theta = model, X, theta
         self._closed_form = structured_constants(model, X, theta)
         self._calculus = NormCalculus(model, X, theta) if self._closed_form is None else None

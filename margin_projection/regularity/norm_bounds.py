@@ -177,6 +177,8 @@ class JetProgram:
         else:
             reason = next((self._unknown[each] for each in node.all_input_nodes if each in self._unknown), None)
             try:
+                if isinstance(value.data, Tensor) and size is None:
+                    reason = f"the operation {operation_name(node)} to another type than float64"
                 if reason is None:
                     call = Call(node, values)
                     find = ENTRIES.get(call.name) if node in self._behind else None

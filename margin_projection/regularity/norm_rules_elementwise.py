@@ -55,7 +55,7 @@ def rectifier(call: Call) -> Bound:
     def bound(jets: Mapping[Node, Jet], radius: float) -> Jet:
         z = jets[source]
         change = radius * length(z.first_entry) * (1.0 + 1e-9)
-        fixed = (distance > change) | (change == 0.0)
+        fixed = (distance > change) | (length(z.first_entry) == 0.0)
         if z.entries is not None:
             safe = (distances > radius * (1.0 + 1e-9) * z.entries) | (z.entries == 0.0)
             fixed = fixed | to_numpy(safe.flatten(1).all(1))

@@ -176,7 +176,7 @@ def clamped(call: Call) -> Bound:
     def bound(jets: Mapping[Node, Jet], radius: float) -> Jet:
         jet = jets[source]
         change = radius * length(jet.first_entry) * _SLACK
-        rough = ~((distance > change + 1e-12 * jet.largest) | (change == 0.0))
+        rough = ~((distance > change + 1e-12 * jet.largest) | (length(jet.first_entry) == 0.0))
         return replace(jet, norm=_UNKNOWN, largest=_UNKNOWN, rough=merged(jet) | {obstacle: rough}, entries=None)
 
     return bound
