@@ -15,7 +15,7 @@ from margin_projection.regularization.newton import RelaxedPoint, RelaxedProblem
 from margin_projection.regularization.rows import HeldKinks, Rows
 from margin_projection.regularization.saddle import SaddleSystem
 
-LARGEST_DESCENT = 40.0  # s up to which descent is used: beyond, Phi changes by exp(s c) and steps of size 1/s remain
+LARGEST_DESCENT = 25.0  # s up to which descent is used: beyond, Phi changes by exp(s c) and steps of size 1/s remain
 _HANDOVERS = (3, 6, 12, 24, 48)  # steps after which the relaxed system is tried
 _GRADIENT = 1e-3  # relative gradient at which it is tried at once
 _FORCING = 1e-3

@@ -43,7 +43,7 @@ def fisher_weights(model: Model, task: Task, theta: Array, kind: str = "diagonal
     if not isinstance(task, Task) or task.kind != "classification":
         raise InputError("task", task, "a classification task (the Fisher matrix is that of the logistic loss)")
     line = model.linearize(point, model.inputs_to_tensor(task.X, point.device))
-    labels = torch.as_tensor(task.y, device=point.device)
+    labels = torch.tensor(task.y, device=point.device)
     slopes = -labels * torch.sigmoid(-labels * line.values)
     count = slopes.numel()
     rows = line.row_gradients(torch.arange(count, device=point.device))
