@@ -13,14 +13,28 @@ from margin_projection import __version__
 from margin_projection._files import json_bytes, writable_folder, write_atomically
 from margin_projection.projections import ProjectionError
 from margin_projection.trajectories import TrajectoryError
+from margin_projection.verify.ablation import ablation
+from margin_projection.verify.depth import depth
 from margin_projection.verify.digits_run import SEED, digits_run
 from margin_projection.verify.figure_1 import figure_1
 from margin_projection.verify.findings import Check, Part
+from margin_projection.verify.local_rates import local_rates
 from margin_projection.verify.report import Report
+from margin_projection.verify.sharp_bounds import sharp_bounds
 from margin_projection.verify.theorem_5 import EPS, theorem_5
+from margin_projection.verify.vanishing_regularization import vanishing_regularization
 
 PartRunner = Callable[[bool, Callable[[float], None]], Part]
-PARTS: dict[str, PartRunner] = {"theorem_5": theorem_5, "figure_1": figure_1, "digits_run": digits_run}
+PARTS: dict[str, PartRunner] = {
+    "theorem_5": theorem_5,
+    "figure_1": figure_1,
+    "digits_run": digits_run,
+    "vanishing_regularization": vanishing_regularization,
+    "sharp_bounds": sharp_bounds,
+    "local_rates": local_rates,
+    "depth": depth,
+    "ablation": ablation,
+}
 RESULTS = "verify.json"
 _PACKAGES = ("numpy", "scipy", "torch", "clarabel", "daqp", "scikit-learn", "matplotlib")
 

@@ -14,10 +14,10 @@ _SLACK = 1e-7
 
 
 def local_rates(quick: bool, progress: Callable[[float], None]) -> Part:
-    """The part; ``quick`` takes four cycles and three random orderings."""
+    """The part; ``quick`` takes three random orderings."""
     from figures import local_rates as figure
 
-    small: dict[str, Any] = {"seeds": 3, "cycles": 6}
+    small: dict[str, Any] = {"seeds": 3}
     data = figure.compute(progress=progress, **(small if quick else {}))
     part = Part(f"Local rates: {len(data['cases'])} models, {data['cycles']} cycles", figure=(figure, data))
     part.results = {name: {"observed": case["observed"], "comparisons": case["comparisons"]}
