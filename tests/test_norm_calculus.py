@@ -206,6 +206,14 @@ def test_bounds_hold_for_users_modules(name):
         assert np.isfinite(local.smoothness).all() and local.obstacle == ""
 
 
+def test_a_sample_without_an_output_spoils_no_other():
+    """Normalizing zero has no value: no bound there, and the bounds elsewhere stay."""
+    model = model_of("normalized rows")
+    X, theta = problem(model, 1)  # the first sample is zero
+    local = ConstantBounds(model, X, theta).at(1e-4 * float(theta.norm()))
+    assert np.isfinite(local.lipschitz).tolist() == np.isfinite(local.smoothness).tolist() == [False, True, True]
+
+
 @pytest.mark.parametrize("name", sorted(DIVIDING))
 def test_no_bound_where_a_divisor_may_vanish_in_the_ball(name):
     model = model_of(name)
