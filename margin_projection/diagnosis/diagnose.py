@@ -21,6 +21,7 @@ from margin_projection.diagnosis.separation import Separation, SeparationStatus,
 from margin_projection.diagnosis.subject import Subject, make_subject
 from margin_projection.diagnosis.weighted import weighted_conditions
 from margin_projection.networks.base import Model
+from margin_projection.projections import Status
 from margin_projection.projections import project as project_onto
 from margin_projection.rates.predicted import PredictedRate, predicted_rate
 from margin_projection.regularity import RegularityReport, regularity
@@ -155,7 +156,10 @@ def _projected(subject: Subject, model: Model, tasks: Sequence[Task], separation
     if separation.theta_star is not None and tasks[0].kind == "classification":
         begin = 0.5 ** (1.0 / model.degree) * separation.theta_star
     sets = [MarginSet(model, task) for task in tasks]
-    found = project_onto(begin, sets, seed=how.seed, throw=False, progress=how.tell)
+    for starts in (1, 4):
+        found = project_onto(begin, sets, starts=starts, seed=how.seed, throw=False, progress=how.tell)
+        if found.status.is_success or found.status is Status.INFEASIBLE:
+            break
     return projected(separation, found)
 
 
