@@ -11,7 +11,7 @@ from margin_projection import InputError, MarginSet, ProjectionError, Task, proj
 from margin_projection.networks import FullyConnected, Linear, SimplifiedReLU, SquaredLinear
 from margin_projection.regularization import RegularizedPath, RegularizedPathError, plot_path, regularized_path, step
 from margin_projection.regularization.losses import scaled_loss
-from margin_projection.tasks import catastrophic_pair, teacher_tasks
+from margin_projection.tasks import catastrophic_pair, figure1, teacher_tasks
 
 EPS = 0.005
 B = 1.0 - EPS
@@ -313,3 +313,16 @@ def test_runs_are_reproducible():
     arguments = {"log_inverse_lambda": [1.0, 5.0, 100.0], "num_steps": 1, "seed": 4}
     one, two = (regularized_path(model, tasks, **arguments) for _ in range(2))
     assert np.array_equal(one.points, two.points)
+
+
+def test_a_start_on_the_boundary_up_to_rounding_is_weakly_active():
+    first = catastrophic_pair(EPS)[:1]
+    path = regularized_path(SquaredLinear(2), first, "cyclic", [1e3, 1e6], num_steps=2)
+    assert path.expansion_statuses.tolist() == ["HOLDS", "WEAKLY_ACTIVE"]
+    assert np.abs(path.limits[1] - path.limits[0]).max() <= 1e-12
+
+
+def test_figure_1a_is_degenerate_from_zero():
+    path = regularized_path(Linear(2), [figure1("a")], "cyclic", [1e3, 1e6], num_steps=1)
+    assert path.limits[0] == pytest.approx([0.25, 0.25], abs=1e-12)  # (5, -1) is tight there, without a multiplier
+    assert path.expansion_statuses[0] == "WEAKLY_ACTIVE" and (path.statuses == "GLOBAL").all()

@@ -18,6 +18,7 @@ from margin_projection.sets.margin_set import ConstraintSystem
 
 _ACTIVE = 1e-6  # slack, relative to the row's gradient times the point's size, of an active constraint
 _CARRIED = 1e-7  # share of the largest multiplier beyond which one counts as positive
+_UNMOVED = 1e-9  # relative share of the displacement below which a multiplier may be rounding, and counts as 0
 _ON_KINK = 1e-7
 _MOST_ROUNDS = 10
 
@@ -76,7 +77,8 @@ def limit_point(system: ConstraintSystem, start: Tensor, theta: Tensor) -> Limit
     near = (rows.slack.abs() <= _ACTIVE * (1.0 + norms * theta.norm())) | is_equality
     multipliers, held = _explain(system, start, theta, near)
     largest = float(multipliers.abs().max())
-    active = (near & (multipliers.abs() > _CARRIED * largest)) | is_equality
+    moving = multipliers.abs() * norms > _UNMOVED * (1.0 + float(theta.norm()))
+    active = (near & moving & (multipliers.abs() > _CARRIED * largest)) | is_equality
     problem = RelaxedProblem(system, start, HardConstraints(active))
     point = solve_relaxed(problem, theta, multipliers * active, held, 1e-12)
     moved = float((point.theta - theta).norm())
