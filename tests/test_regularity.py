@@ -14,7 +14,9 @@ import margin_projection as mp
 from margin_projection.networks import FullyConnected, Linear, SimplifiedReLU, SquaredLinear
 from margin_projection.rates import PredictionStatus, predicted_rate
 from margin_projection.regularity import Interval, PointState, RegularityReport, paper_formulas, regularity
+from margin_projection.regularity.ball import BallConstants
 from margin_projection.regularity.constants import ConstantBounds
+from margin_projection.regularity.contraction import cyclic_factor, first_cycle_factor
 from margin_projection.regularity.equality_ball import EqualityNeighbourhood
 from margin_projection.regularity.inequality_ball import InequalityNeighbourhood
 from margin_projection.regularity.point_geometry import PointGeometry
@@ -206,6 +208,26 @@ def test_paper_formulas_by_hand() -> None:
     assert paper_formulas(3.0, math.inf, 2.0, 2.0, 3, 1.0).delta == 0.0
     assert paper_formulas(3.0, 0.0, 2.0, 1.0, 3, 1.0).delta == math.inf
     assert paper_formulas(3.0, 1.0, 2.0, 2.0, 3, 0.0).kappa == math.inf
+
+
+def test_what_needs_a_larger_ball_than_was_looked_at_is_not_proved() -> None:
+    """R >= rho (1 + kappa) wherever kappa is finite, up to the radius from which on the tasks' Jacobians tell nothing."""
+    generator = np.random.default_rng(11)
+    model, theta = SquaredLinear(4), generator.standard_normal(8)
+    samples = generator.standard_normal((2, 1, 4))
+    tasks = [mp.Task(X, model.forward(torch.as_tensor(theta), torch.as_tensor(X)), "regression") for X in samples]
+    neighbourhood, low, high = neighbourhood_of((model, tasks, theta)), 1e-6, 1.0
+    for _ in range(40):
+        radius = math.sqrt(low * high)
+        ball = neighbourhood.at(radius)
+        assert math.isinf(ball.kappa) or radius * (1.0 + ball.kappa) <= ball.influence_radius
+        low, high = (radius, high) if math.isfinite(ball.kappa) else (low, radius)
+    assert 1e-6 < low < high < 1.0
+
+
+def test_many_tasks_on_curved_sets_overflow_nothing() -> None:
+    ball = BallConstants(1.0, 2.0, 1.0, 1.0, 2.0, 2.0, np.full(2000, 2.0), 0.9, math.inf, math.inf, "by hand")
+    assert cyclic_factor(ball, 2000) == first_cycle_factor(ball, 2000) == math.inf
 
 
 def test_torch_points_and_progress() -> None:

@@ -10,6 +10,8 @@ import math
 
 from margin_projection.regularity.ball import BallConstants
 
+_LARGEST_LOGARITHM = 700.0
+
 
 def random_factor(ball: BallConstants, num_tasks: int) -> float:
     """E[d^2(p, C*)] <= factor d^2(x, C*) for a task drawn uniformly: q (1 - 1 / (M kappa_2^2)); 0 for one task."""
@@ -33,14 +35,19 @@ def cyclic_factor(ball: BallConstants, num_tasks: int) -> float:
     if num_tasks == 2:
         factor = q * math.sqrt(_left(from_set[0] ** 2) * _left(from_set[1] ** 2))
     else:
-        factor = math.sqrt(q * (q ** (num_tasks - 1) - _share((num_tasks - 1) * from_set[-1] ** 2)))
+        factor = math.sqrt(q * (_power(q, num_tasks - 1) - _share((num_tasks - 1) * from_set[-1] ** 2)))
     return min(factor, ball.cycle_norm)
 
 
 def first_cycle_factor(ball: BallConstants, num_tasks: int) -> float:
     """d(x_M, C*) <= factor d(x_0, C*) over the first cycle, from any x_0: sqrt(q)^M, 1 for convex sets, or less."""
     q = ball.expansion
-    return min(q ** (num_tasks / 2), ball.first_cycle_norm) if math.isfinite(q) else math.inf
+    return min(_power(q, num_tasks / 2), ball.first_cycle_norm) if math.isfinite(q) else math.inf
+
+
+def _power(base: float, exponent: float) -> float:
+    """base^exponent for base >= 1, infinite beyond what float64 holds."""
+    return base**exponent if exponent * math.log(base) < _LARGEST_LOGARITHM else math.inf
 
 
 def _share(value: float) -> float:

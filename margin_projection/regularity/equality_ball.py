@@ -15,6 +15,7 @@ models are affine: R plays no role, and dependent gradients do no harm (singular
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -108,7 +109,19 @@ class EqualityNeighbourhood:
                 break
             influence = needed * _GROWTH
             ball = self._on(radius, influence)
-        return ball
+        return ball if radius * (1.0 + ball.kappa) <= ball.influence_radius else self._without_kappa(ball)
+
+    def _without_kappa(self, ball: BallConstants) -> BallConstants:
+        """The curvature of normals alone: what needs R >= rho (1 + kappa) is not proved."""
+        unknown = np.full(self.count, math.inf)
+        return replace(
+            ball,
+            kappa=math.inf,
+            kappa_euclidean=math.inf,
+            kappa_from_set=unknown,
+            cycle_norm=math.inf,
+            first_cycle_norm=math.inf,
+        )
 
     def _on(self, radius: float, influence: float) -> BallConstants:
         constants = self.bounds.at(influence)
@@ -158,5 +171,6 @@ class EqualityNeighbourhood:
         first, later = (float(np.linalg.norm(matrix, 2)) * (1.0 + _ROUNDING) for matrix in (cycle, onto_last))
         growth = math.sqrt(1.0 / (1.0 - chi * radius))
         step = float((tilts * growth + tilts / (1.0 - tilts)).max())
-        error = drift / (self.sigma - drift) + step * sum(growth**index for index in range(self.count))
+        with np.errstate(over="ignore"):
+            error = drift / (self.sigma - drift) + step * float((growth ** np.arange(self.count)).sum())
         return later + float(tilts[-1]) + error, first + error
