@@ -272,3 +272,12 @@ def test_model_values_gradients_kinks_and_state():
 def test_bad_models_are_rejected(arguments):
     with pytest.raises(InputError):
         SimplifiedReLU(*arguments)
+
+
+def test_slopes_keep_their_sixteen_digits():
+    """Euler's identity <grad f, theta> = f, at a slope that float32 would round."""
+    model = SimplifiedReLU(2, 2, slope=0.3)
+    theta = torch.tensor([1.0, -2.0, -0.5, 0.25], dtype=torch.float64)
+    X = torch.tensor([[1.0, 0.5], [2.0, -1.0]], dtype=torch.float64)
+    line = model.linearize(theta, X)
+    assert float((line.apply(theta) - line.values).abs().max()) < 1e-15

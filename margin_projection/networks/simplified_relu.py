@@ -85,7 +85,7 @@ class SimplifiedReLU(Model):
 
     def linearize(self, theta: Tensor, X: Tensor) -> Linearization:
         preactivations = X @ self._weights(theta).T
-        slopes = torch.where(preactivations > 0, 1.0, self.slope).to(theta.dtype)
+        slopes = torch.where(preactivations > 0, theta.new_tensor(1.0), theta.new_tensor(self.slope))
         jacobian = ((self._signs(theta) * slopes)[:, :, None] * X[:, None, :]).reshape(X.shape[0], -1)
         return DenseLinearization(
             self.forward(theta, X),
