@@ -149,9 +149,10 @@ def test_parameters_that_do_not_separate() -> None:
     assert found.separation.status.value in found.advice
 
 
-def test_contradictory_tasks_are_proved_empty() -> None:
+@pytest.mark.parametrize("project", [False, True])
+def test_contradictory_tasks_are_proved_empty(project: bool) -> None:
     X = [[1.0, 2.0, 3.0]]
-    found = diagnose(mlp(), [Task(X, [1]), Task(X, [-1])], project=True)
+    found = diagnose(mlp(), [Task(X, [1]), Task(X, [-1])], project=project)
     assert found.separation.status is SeparationStatus.EMPTY
     assert found.condition("C* nonempty").verdict is Verdict.FAILS
     assert found.condition("every C_m nonempty").verdict is not Verdict.FAILS

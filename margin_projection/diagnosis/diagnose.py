@@ -23,9 +23,10 @@ from margin_projection.diagnosis.weighted import weighted_conditions
 from margin_projection.networks.base import Model
 from margin_projection.projections import Status
 from margin_projection.projections import project as project_onto
+from margin_projection.projections.contradictions import find_contradiction
 from margin_projection.rates.predicted import PredictedRate, predicted_rate
 from margin_projection.regularity import RegularityReport, regularity
-from margin_projection.sets.margin_set import MarginSet
+from margin_projection.sets.margin_set import MarginSet, intersection
 from margin_projection.tasks.task import Task
 
 RADIUS = 0.01  # of the ball, relative to ||theta*||
@@ -125,13 +126,16 @@ def _diagnose(subject: Subject, tasks: Sequence[Task], start: Array | None, how:
     separation = separate(subject.function.outputs, tasks, subject.theta, subject.powers, groups.degree or 1.0)
     if how.project and subject.model is not None:
         separation = _projected(subject, subject.model, tasks, separation, how)
+    elif not separation.status.is_success and subject.model is not None:
+        separation = _contradicted(subject.model, tasks, separation)
     report = None
     if separation.theta_star is not None and subject.model is not None:
         report = _regularity(subject.model, tasks, separation.theta_star, how)
     found = [judged.homogeneity(groups), *judged.nonempty(separation)]
     found += _at_the_point(subject, tasks, separation, report)
     if report is not None and start is not None:
-        distance = float(np.linalg.norm(np.asarray(start, dtype=float) - report.theta_star))
+        begin = parameters_to_tensor("start", start, len(report.theta_star), batched=False)
+        distance = float(np.linalg.norm(to_numpy(begin) - report.theta_star))
         found.append(judged.start_condition(report, distance))
     restricted = _restricted(subject, tasks, separation, how)
     return Diagnosis(
@@ -148,6 +152,12 @@ def _diagnose(subject: Subject, tasks: Sequence[Task], start: Array | None, how:
         restricted=restricted,
         notes=() if report is None else (report.state.value, *report.notes),
     )
+
+
+def _contradicted(model: Model, tasks: Sequence[Task], separation: Separation) -> Separation:
+    """The same, with C* known to be empty where equal samples have labels that exclude each other."""
+    found = find_contradiction(intersection([MarginSet(model, task) for task in tasks]))
+    return separation if found is None else replace(separation, status=SeparationStatus.EMPTY)
 
 
 def _projected(subject: Subject, model: Model, tasks: Sequence[Task], separation: Separation, how: _How) -> Separation:
