@@ -211,7 +211,7 @@ def test_paper_formulas_by_hand() -> None:
 
 
 def test_what_needs_a_larger_ball_than_was_looked_at_is_not_proved() -> None:
-    """R >= rho (1 + kappa) wherever kappa is finite, up to the radius from which on the tasks' Jacobians tell nothing."""
+    """R >= rho (1 + kappa) wherever kappa is finite, up to the radius from which on the Jacobians tell nothing."""
     generator = np.random.default_rng(11)
     model, theta = SquaredLinear(4), generator.standard_normal(8)
     samples = generator.standard_normal((2, 1, 4))
@@ -228,6 +228,58 @@ def test_what_needs_a_larger_ball_than_was_looked_at_is_not_proved() -> None:
 def test_many_tasks_on_curved_sets_overflow_nothing() -> None:
     ball = BallConstants(1.0, 2.0, 1.0, 1.0, 2.0, 2.0, np.full(2000, 2.0), 0.9, math.inf, math.inf, "by hand")
     assert cyclic_factor(ball, 2000) == first_cycle_factor(ball, 2000) == math.inf
+
+
+def test_the_limit_at_a_kink_counts_the_steepest_piece() -> None:
+    """[w_1 x]_+ + [w_2 x]_+ at a kink of a sample: ratios of certified distances within 1e-4 of the point."""
+    model, theta = SimplifiedReLU(2, 2), np.array([1.0, 0.0, 0.0, 1.0])
+    tasks = [mp.Task([[1.0, 0.0]], [1.0]), mp.Task([[1.0, -0.08]], [1.0])]
+    sets, draws = [mp.MarginSet(model, task) for task in tasks], np.random.default_rng(0).standard_normal((60, 4))
+    limit = neighbourhood_of((model, tasks, theta)).limit()
+    ratios = []
+    for x in theta + 1e-4 * draws:
+        each = max(mp.project(x, one).distance for one in sets)
+        ratios.append(mp.project(x, sets).certificate.lower_bound / each if each > 1e-9 else 0.0)
+    assert 1.004 < max(ratios) <= limit.kappa
+
+
+def test_kinks_behind_one_another_are_seen_where_their_coefficients_vanish() -> None:
+    """A first-layer kink whose unit enters a second-layer kink alone: f does not feel it on the piece of torch."""
+    model, theta = FullyConnected((1, 2, 2, 1)), np.array([1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0])
+    report = regularity(model, [mp.Task([[1.0]], [1.0])] * 2, theta, 1e-3, draws=0)
+    assert report.state is PointState.NESTED_KINKS and not report.mfcq_best.lower_proved
+    assert math.isinf(report.metric_regularity.upper) and math.isinf(report.limit.normal_curvature)
+    assert report.kappa_limit.upper >= math.sqrt(5.0) * report.norm / 3.0 - 1e-9  # the steepest piece: (1, 1, 1, 1, 1)
+    silent = np.array([1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0])  # dead units that lead nowhere: f is differentiable
+    assert regularity(model, [mp.Task([[1.0]], [1.0])] * 2, silent, 1e-3, draws=0).state is PointState.SMOOTH
+
+
+def test_regression_at_kinks_proves_no_limit() -> None:
+    tasks = [mp.Task([[1.0, 0.0]], [1.0], "regression"), mp.Task([[1.0, 0.3]], [1.0], "regression")]
+    report = regularity(SimplifiedReLU(2, 2), tasks, [1.0, 0.0, 0.0, 0.0], 1e-2, draws=0)
+    assert report.state is PointState.KINK and math.isinf(report.limit.normal_curvature)
+    assert math.isinf(report.kappa_limit.upper) and math.isinf(report.metric_regularity.upper)
+    assert report.cycle_spectral_radius is None and any("not differentiable" in note for note in report.notes)
+
+
+class Largest(torch.nn.Module):
+    """max_i x_i w_i."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(3, dtype=torch.float64))
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return torch.max(X * self.weight, dim=-1).values
+
+
+def test_a_tie_of_maxima_is_no_smooth_point() -> None:
+    model = mp.networks.from_module(Largest(), (3,))
+    tasks = [mp.Task([[1.0, 1.0, -1.0]], [1.0]), mp.Task([[1.0, 0.5, 0.3]], [1.0])]
+    tie = regularity(model, tasks, [1.0, 1.0, 0.0], 1e-3, draws=0)
+    assert tie.state is PointState.UNLISTED_KINKS and not tie.mfcq_best.lower_proved
+    assert math.isinf(tie.limit.normal_curvature) and tie.kappa_limit.lower == 0.0
+    assert predicted_rate(tie, "random", "limit").status is PredictionStatus.NOT_APPLICABLE
 
 
 def test_torch_points_and_progress() -> None:

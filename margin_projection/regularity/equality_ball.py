@@ -22,6 +22,7 @@ import numpy as np
 from margin_projection.networks.base import Structure
 from margin_projection.regularity.ball import BallConstants
 from margin_projection.regularity.constants import ConstantBounds
+from margin_projection.regularity.pieces import pieces_are_listed
 from margin_projection.regularity.point_geometry import PointGeometry
 
 _MAX_ROUNDS = 30
@@ -94,8 +95,11 @@ class EqualityNeighbourhood:
         return [self._stack.T @ column for column in kept.T]
 
     def limit(self) -> BallConstants:
-        """The constants as rho -> 0: those of the tangent spaces."""
-        return self._on(0.0, 0.0)
+        """The constants as rho -> 0: those of the tangent spaces, of which there are none at kinks."""
+        ball, rows = self._on(0.0, 0.0), np.ones_like(self.geometry.on_kinks)
+        if not self.geometry.on_kinks.any() and pieces_are_listed(self.geometry, self.bounds, rows):
+            return ball
+        return replace(self._without_kappa(ball), normal_curvature=math.inf)
 
     def curvature(self, radius: float) -> float:
         return self._on(0.0, radius).normal_curvature
@@ -132,8 +136,6 @@ class EqualityNeighbourhood:
         kappa = math.sqrt(self.count) * euclidean
         from_set = np.full(self.count, math.sqrt(self.count - 1) * euclidean if self.count > 1 else 0.0)
         chi = float(curvatures.max())
-        if influence == 0.0 and self.geometry.on_kinks.any():
-            chi = math.inf
         norms = self._cycle_norms(radius, tilts, chi)
         return BallConstants(
             radius=radius,

@@ -1,7 +1,7 @@
 """Linear regularity of classification sets on balls around theta*, proved from unit directions of positive margin.
 
 Let theta* be in C*, c_j = y_j f(x_j; .) - 1 with gradients g_j at theta*, G_j and beta_j Lipschitz constants of c_j and
-of its gradient on B_R(theta*), and call j *relevant* on B_R where c_j(theta*) < G_j R: no other constraint can reach 0
+of its gradient on B_R(theta*), and call j *relevant* on B_R where c_j(theta*) <= G_j R: no other constraint can reach 0
 there. For a unit vector d with <g_j, d> >= gamma_G G_j and a unit vector e with <g_j, e> >= gamma_beta beta_j for every
 relevant j, and R < gamma_beta, R >= rho (1 + kappa):
 
@@ -22,6 +22,7 @@ from torch import Tensor
 from margin_projection.regularity.ball import BallConstants
 from margin_projection.regularity.constants import ConstantBounds, LocalConstants
 from margin_projection.regularity.hull import ROUNDING, hull_distance
+from margin_projection.regularity.pieces import NEARBY, pieces_are_listed
 from margin_projection.regularity.point_geometry import PointGeometry
 
 _MAX_ROUNDS = 30
@@ -53,7 +54,10 @@ class InequalityNeighbourhood:
 
     def limit(self) -> BallConstants:
         """The constants as rho -> 0: those of the tangent cones at theta*, with Clarke subgradients at kinks."""
-        norms, rows = self.geometry.gradient_norms, self.active
+        if not pieces_are_listed(self.geometry, self.bounds, self.active):
+            ball = self._on(0.0, NEARBY * self.geometry.norm, directions=False)
+            return replace(ball, influence_radius=0.0, normal_curvature=math.inf)
+        norms, rows = self.geometry.clarke_norms, self.active
         constants = LocalConstants(0.0, norms, np.zeros_like(norms), "gradients at the point", "")
         ball = self._evaluate(0.0, 0.0, rows, constants, with_scaling=False)
         return replace(ball, normal_curvature=math.inf) if self.geometry.on_kinks[rows].any() else ball
@@ -81,7 +85,7 @@ class InequalityNeighbourhood:
 
     def relevant(self, constants: LocalConstants) -> np.ndarray:
         """(n,) bool: the constraints that can reach 0 on the ball of ``constants``."""
-        return self.active | (self.slacks < constants.lipschitz * constants.radius)
+        return self.active | (self.slacks <= constants.lipschitz * constants.radius)
 
     def _evaluate(
         self,

@@ -49,6 +49,8 @@ def metric_regularity(geometry: PointGeometry, active: np.ndarray, hull: HullDis
         return Interval.exact(0.0, _NOTHING)
     singular = least_singular_value(geometry, active)
     if is_equality:
+        if geometry.on_kinks[active].any():
+            return Interval(_inverse(singular.upper), math.inf, "one piece's least singular value", "none at a kink")
         return Interval(_inverse(singular.upper), _inverse(singular.lower), "least singular value", "the same")
     one_piece = not geometry.on_kinks[active].any()  # the singular value is that of one piece alone
     floor = max(hull.margin.lower, singular.lower) if one_piece else hull.margin.lower

@@ -63,20 +63,25 @@ class PointGeometry:
 
     @cached_property
     def kinks(self) -> Kinks:
-        """The kinks on which theta lies, those left out whose preactivation or coefficient vanishes identically."""
+        """The kinks on which theta lies, those left out whose preactivation or coefficient vanishes identically.
+
+        Either may vanish on one piece alone, where kinks lie behind one another: slopes between both sides decide.
+        """
         every = self.line.kinks()
         near = torch.nonzero(every.values.abs() <= _ON_KINK * max(1.0, self.norm)).squeeze(1)
         met = every.select(near)
         if not len(met):
             return met
-        rows = self.line.with_kinks(met)
-        squares = torch.diagonal(rows.gram())[self.line.values.numel() :]
-        return met.select(torch.nonzero((squares > 0.0) & (met.coefficients != 0.0)).squeeze(1))
+        between = self.line.with_fractions(near, 0.5 + 0.25 * torch.sin(near.to(self.theta.dtype)))
+        squares = torch.diagonal(between.with_kinks(met).gram())[self.line.values.numel() :]
+        coefficients = between.kinks().coefficients[near]
+        return met.select(torch.nonzero((squares > 0.0) & (coefficients != 0.0)).squeeze(1))
 
-    @property
-    def kinks_are_independent(self) -> bool:
-        """Whether the kinks met lie in one layer, so that every piece's gradient is a combination of their sides."""
-        return len(torch.unique(self.kinks.layers)) <= 1
+    @cached_property
+    def nested(self) -> np.ndarray:
+        """(n,) bool: samples with kinks in several layers, whose pieces are no combinations of the kinks' sides."""
+        pairs = torch.unique(torch.stack([self.kinks.samples, self.kinks.layers]), dim=1)
+        return np.bincount(to_numpy(pairs[0]), minlength=self.values.size) > 1
 
     @cached_property
     def kink_samples(self) -> np.ndarray:

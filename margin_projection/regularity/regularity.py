@@ -26,6 +26,7 @@ from margin_projection.regularity.global_constants import global_constants
 from margin_projection.regularity.inequality_ball import InequalityNeighbourhood
 from margin_projection.regularity.interval import Interval
 from margin_projection.regularity.paper import PaperFormulas, paper_formulas
+from margin_projection.regularity.pieces import pieces_are_listed
 from margin_projection.regularity.point_geometry import PointGeometry
 from margin_projection.regularity.report import PointState, RegularityReport
 from margin_projection.sets.margin_set import MarginSet, intersection
@@ -121,6 +122,7 @@ class _Builder:
         self.is_equality = bool(self.system.is_equality.all())
         self.active = np.abs(geometry.values) <= tolerance if not self.is_equality else np.ones_like(geometry.on_kinks)
         self.bounds = ConstantBounds(self.system.model, self.system.tensors(geometry.theta.device)[0], geometry.theta)
+        self.listed = pieces_are_listed(geometry, self.bounds, self.active)
         self.neighbourhood: Any = (
             EqualityNeighbourhood(geometry, self.bounds)
             if self.is_equality
@@ -166,7 +168,7 @@ class _Builder:
             mfcq_direction=None if best.direction is None else to_numpy(best.direction),
             mfcq_tasks=tuple(self._margin(each) for each in per_task),
             unit_margin=self._margin(unit.margin),
-            metric_regularity=moduli.metric_regularity(geometry, active, best, self.is_equality),
+            metric_regularity=self._modulus(moduli.metric_regularity(geometry, active, best, self.is_equality)),
             least_singular_value=moduli.least_singular_value(geometry, active) if self.is_equality else None,
             lipschitz=lipschitz,
             smoothness=smoothness,
@@ -196,9 +198,11 @@ class _Builder:
     def _state(self) -> PointState:
         if not self.active.any():
             return PointState.INTERIOR
-        if not self.geometry.on_kinks[self.active].any():
-            return PointState.SMOOTH
-        return PointState.KINK if self.geometry.kinks_are_independent else PointState.NESTED_KINKS
+        if self.geometry.nested[self.active].any():
+            return PointState.NESTED_KINKS
+        if not self.listed:
+            return PointState.UNLISTED_KINKS
+        return PointState.KINK if self.geometry.on_kinks[self.active].any() else PointState.SMOOTH
 
     def _notes(self, limit: BallConstants, local: LocalConstants) -> tuple[str, ...]:
         notes = []
@@ -208,9 +212,11 @@ class _Builder:
                 notes.append(f"task {number} ({task.name}) has no active constraint: near theta* its set is everything")
         if self.system.model.nonsmooth_operations:
             names = ", ".join(self.system.model.nonsmooth_operations)
-            notes.append(f"operations whose kinks are not listed ({names}): the point counts as differentiable there")
+            notes.append(f"operations whose kinks are not listed: {names}")
         if not math.isfinite(limit.kappa):
-            notes.append("the active gradients are dependent: no finite kappa is proved, even in the limit")
+            smooth = self._state() is PointState.SMOOTH
+            reason = "the active gradients are dependent" if smooth else "the model is not differentiable at the point"
+            notes.append(f"{reason}: no finite kappa is proved, even in the limit")
         if local.obstacle:
             notes.append(local.obstacle)
         if self._smallest_label() == 0.0:
@@ -218,10 +224,16 @@ class _Builder:
         return tuple(notes)
 
     def _margin(self, margin: Interval) -> Interval:
-        """Margins at nested kinks are sampled: a piece may be missing."""
-        if self.geometry.kinks_are_independent:
+        """Margins where a piece may be missing are sampled."""
+        if self.listed:
             return margin
-        return Interval(margin.lower, math.inf, margin.lower_method, "pieces may be missing at nested kinks", False)
+        return Interval(margin.lower, math.inf, margin.lower_method, "pieces may be missing at these kinks", False)
+
+    def _modulus(self, modulus: Interval) -> Interval:
+        """Metric regularity is not proved where a piece may be missing."""
+        if self.listed:
+            return modulus
+        return Interval(modulus.lower, math.inf, modulus.lower_method, "pieces may be missing at these kinks")
 
     def _constants(self, local: LocalConstants) -> tuple[Interval, Interval]:
         """G and beta on the ball, over the constraints that can be violated there."""
@@ -287,6 +299,6 @@ class _Builder:
         )
 
     def _spectral_radius(self) -> float | None:
-        if not self.is_equality:
+        if not self.is_equality or self._state() is not PointState.SMOOTH:
             return None
         return float(np.abs(np.linalg.eigvals(self.neighbourhood.cycle_map())).max(initial=0.0))

@@ -28,6 +28,10 @@ class PointState(enum.Enum):
         "The point lies on kinks of rectifiers behind one another: the Clarke subgradients listed may not be all, and "
         "lower ends of margins count as sampled."
     )
+    UNLISTED_KINKS = (
+        "The point may lie on a kink of an operation whose kinks are not listed, such as a maximum: its pieces are not "
+        "known, lower ends of margins count as sampled, and what needs smoothness is not granted."
+    )
     INTERIOR = "No constraint is active: the point lies in the interior of C*, and nothing is left to converge to."
 
 
@@ -68,7 +72,7 @@ class RegularityReport:
             beta of the ball), with G and beta of the ball, and with the global ones.
         basin_cyclic, basin_random: the basins proved here.
         cycle_spectral_radius: regression: of P_M ... P_1 off the joint tangent space, the asymptotic factor per cycle
-            of sequences that converge to theta*; None for classification.
+            of sequences that converge to theta*; None for classification and at kinks.
         evidence: counts and points of the searches.
     """
 
