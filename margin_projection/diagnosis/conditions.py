@@ -14,6 +14,7 @@ EVERYWHERE = "Theorems 1, 6, 13, 15"
 RATES = "Theorems 6 and 15"
 CLASSICAL = "Lemmas C.3, C.9"
 PROPOSITION = "Proposition 12"
+_EULER = "Euler's identity: along theta* all Clarke subgradients of active constraints have slope r (f locally Lipschitz)"
 
 
 def homogeneity(groups: DegreeGroups) -> Condition:
@@ -93,7 +94,7 @@ def global_conditions(report: RegularityReport) -> list[Condition]:
 
 def local_conditions(report: RegularityReport) -> list[Condition]:
     """The same on the ball, and the conditions that the proofs draw from it."""
-    at_kink = report.state in (PointState.KINK, PointState.NESTED_KINKS)
+    at_kink = report.state is PointState.KINK
     smooth = report.smoothness
     smoothness = judge(smooth.is_bounded, at_kink)
     obstacle = f"; obstacle: {report.constants_obstacle}" if report.constants_obstacle else ""
@@ -104,15 +105,13 @@ def local_conditions(report: RegularityReport) -> list[Condition]:
         ),
         Condition(
             RATES, "f beta-smooth on the ball", smoothness,
-            "theta* lies on a kink of a rectifier" if at_kink else f"upper bound by {smooth.upper_method}{obstacle}",
+            "theta* lies on a kink of a rectifier, on an active sample"
+            if at_kink
+            else f"upper bound by {smooth.upper_method}{obstacle}",
             _ends("beta", smooth),
         ),
         _margin(report),
-        Condition(
-            "Lemmas C.3, C.7", "metric regularity of C*",
-            judge(report.metric_regularity.is_bounded, math.isinf(report.metric_regularity.lower)),
-            report.metric_regularity.upper_method, _ends("modulus", report.metric_regularity),
-        ),
+        _metric_regularity(report),
         _kappa(report),
         _pairing(report),
     ]  # fmt: skip
@@ -132,10 +131,29 @@ def _margin(report: RegularityReport) -> Condition:
         "paper's r / ||theta*||": report.degree / report.norm,
     }
     how = "a direction with that slope on every active constraint, and the nearest point of their gradients' hull"
-    if report.kind == "regression":
-        how = "for equations the counterpart is the least singular value of the Jacobian: see metric regularity"
-    verdict = judge(best.lower > 0.0, best.lower_proved and best.upper <= 0.0)
+    if report.kind == "regression" and report.least_singular_value is not None:
+        value = report.least_singular_value
+        how = "for equations: the gradients of all samples are independent"
+        numbers = _ends("least singular value", value)
+        return Condition(CLASSICAL, "MFCQ with margin", judge(value.lower > 0.0, value.upper <= 0.0), how, numbers)
+    proved = best.lower > 0.0 and best.lower_proved
+    if not proved and report.kind == "classification":
+        proved, how = True, f"{_EULER}; the best margin is sampled only"
+    verdict = judge(proved, best.lower_proved and best.upper <= 0.0)
     return Condition(CLASSICAL, "MFCQ with margin", verdict, how, numbers)
+
+
+def _metric_regularity(report: RegularityReport) -> Condition:
+    """For classification it follows from Euler's identity, even where the bound on the best modulus is infinite."""
+    modulus = report.metric_regularity
+    numbers, how = _ends("modulus", modulus), modulus.upper_method
+    holds = modulus.is_bounded
+    if not holds and report.kind == "classification":
+        holds, how = True, _EULER
+        numbers["||theta*|| / r"] = report.norm / report.degree
+    return Condition(
+        "Lemmas C.3, C.7", "metric regularity of C*", judge(holds, math.isinf(modulus.lower)), how, numbers
+    )
 
 
 def _kappa(report: RegularityReport) -> Condition:
