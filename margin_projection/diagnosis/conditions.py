@@ -14,7 +14,7 @@ EVERYWHERE = "Theorems 1, 6, 13, 15"
 RATES = "Theorems 6 and 15"
 CLASSICAL = "Lemmas C.3, C.9"
 PROPOSITION = "Proposition 12"
-_EULER = "Euler's identity: along theta* all Clarke subgradients of active constraints have slope r (f locally Lipschitz)"
+_EULER = "Euler's identity: along theta* Clarke subgradients of active constraints have slope r (f locally Lipschitz)"
 
 
 def homogeneity(groups: DegreeGroups) -> Condition:
