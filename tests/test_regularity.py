@@ -282,6 +282,15 @@ def test_a_tie_of_maxima_is_no_smooth_point() -> None:
     assert predicted_rate(tie, "random", "limit").status is PredictionStatus.NOT_APPLICABLE
 
 
+@pytest.mark.parametrize("share", [1e-9, 1e-11, 1e-13])
+def test_rounding_on_tiny_balls_contradicts_nothing(share: float) -> None:
+    """Distances of 1e-11 ||theta*|| are known to few digits: what their ratios prove is cut accordingly."""
+    for seed in range(3):
+        for instance in (case(Linear(1), seed, num_tasks=1), case(SquaredLinear(3), seed, "regression", 1 + seed, 1)):
+            report = report_of(instance, share)
+            assert report.kappa.lower <= report.kappa.upper
+
+
 def test_torch_points_and_progress() -> None:
     model, tasks, point = case(SquaredLinear(3), 2)
     said: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from margin_projection.projections.result import Status
 from margin_projection.sets.margin_set import ConstraintSystem
 
 _TINY = 1e-7  # distances below this share of the radius are left out: rounding decides their ratios
+_ROUNDING = 1e-14  # error of a point relative to its norm, and of a constraint's value relative to 1 + |offset|
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,12 @@ def search_ball(
     directions: Sequence[Tensor],
     seed: int,
     draws: int,
+    sensitivity: float,
 ) -> BallSearch:
-    """Ratios at theta + radius d for the given unit directions d (and half-way), and at ``draws`` random points."""
+    """Ratios at theta + radius d for the given unit directions d (and half-way), and at ``draws`` random points.
+
+    Violations of the projections found, and rounding, falsify distances by ``sensitivity`` per unit of a constraint.
+    """
     generator = np.random.default_rng(seed)
     points = [theta + share * radius * each for each in directions for share in (1.0, 0.5)]
     for _ in range(draws):
@@ -50,27 +56,37 @@ def search_ball(
         points.append(theta + radius * float(generator.random() ** 0.5) * draw / draw.norm())
     best = BallSearch(0.0, 0.0, None, len(points))
     for point in points:
-        proved, sampled = _ratios(sets, joint, point, radius, seed)
+        proved, sampled = _ratios(sets, joint, point, radius, seed, sensitivity)
         where = point if sampled > best.sampled else best.point
         best = BallSearch(max(best.proved, proved), max(best.sampled, sampled), where, len(points))
     return best
 
 
 def _ratios(
-    sets: Sequence[ConstraintSystem], joint: ConstraintSystem, point: Tensor, radius: float, seed: int
+    sets: Sequence[ConstraintSystem],
+    joint: ConstraintSystem,
+    point: Tensor,
+    radius: float,
+    seed: int,
+    sensitivity: float,
 ) -> tuple[float, float]:
     """(proved, sampled) ratio at one point; zeros where a projection failed or the point lies (nearly) in C*."""
     options = {"starts": 1, "seed": seed, "throw": False}
     to_joint = project(point, joint, **options)  # type: ignore[arg-type]
     if not to_joint.status.is_success or to_joint.distance <= _TINY * radius:
         return 0.0, 0.0
-    largest = 0.0
+    constraint = _ROUNDING * (1.0 + float(np.abs(joint.offsets).max()))
+    error = _ROUNDING * float(point.norm()) + sensitivity * constraint
+    largest = above = 0.0
     for each in sets:
         projection = project(point, each, **options)  # type: ignore[arg-type]
         if not projection.status.is_success:
             return 0.0, 0.0
         largest = max(largest, projection.distance)
+        if math.isfinite(error):
+            above = max(above, projection.distance + error + sensitivity * each.violation(projection.point))
     if largest <= _TINY * radius:
         return 0.0, 0.0
-    proved = to_joint.certificate.lower_bound / largest if to_joint.status is Status.GLOBAL else 0.0
+    certified = to_joint.status is Status.GLOBAL and math.isfinite(error)
+    proved = max(0.0, to_joint.certificate.lower_bound - error) / above if certified else 0.0
     return proved, to_joint.distance / largest

@@ -277,9 +277,15 @@ class _Builder:
         worst = self.geometry.combine(tangent.weights)
         if float(worst.norm()) > 0.0:
             directions.append(worst / worst.norm())
-        return search_ball(
-            self.sets, self.system, self.geometry.theta, self.radius, directions, self.seed, self.draws
-        )
+        theta, sensitivity = self.geometry.theta, self._sensitivity()
+        return search_ball(self.sets, self.system, theta, self.radius, directions, self.seed, self.draws, sensitivity)
+
+    def _sensitivity(self) -> float:
+        """How far a point of small violation may be from its set, per unit of violation (scaling; a Newton step)."""
+        if not self.is_equality:
+            return 2.0 * self.geometry.norm / self.geometry.degree
+        least = float(self.neighbourhood.least_singular_values.min())
+        return 2.0 * math.sqrt(self.system.num_constraints) / least if least > 0.0 else math.inf
 
     def _kappa(self, lower: float, ball: BallConstants) -> Interval:
         how = "largest ratio of distances met, tangent cones included"
