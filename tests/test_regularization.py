@@ -158,7 +158,7 @@ def test_limit_is_the_projection_within_the_next_order(name, kind):
     tasks, _ = teacher_tasks(model, 1, 2, 3, kind=kind)
     start = model.initialize(11)
     regression = kind == "regression"
-    grid = np.array([6.0, 9.0, 12.0, 15.0, 100.0, 1e6]) if regression else np.geomspace(100.0, 1e6, 9)
+    grid = np.array([10.0, 14.0, 26.0, 100.0, 1e6]) if regression else np.geomspace(100.0, 1e6, 9)
     path = regularized_path(model, tasks, "cyclic", grid, num_steps=1, start=start)
     found = project(start, MarginSet(model, tasks[0]), all_minimizers=True)
     gaps = [np.linalg.norm(path.limits[0] - point) for point in found.minimizers]
@@ -174,7 +174,7 @@ def test_brute_force_finds_nothing_lower(name):
     model, rng = MODELS[name], np.random.default_rng(5)
     (task,), _ = teacher_tasks(model, 1, 2, 7)
     start = model.initialize(2)
-    grid = np.array([2.0, 8.0, 20.0])
+    grid = np.array([3.0, 20.0])
     path = regularized_path(model, [task], "cyclic", np.append(grid, 1e3), num_steps=1, start=start)
     X, y = torch.tensor(task.X), torch.tensor(task.y)
     for s, objective in zip(grid, path.objectives[0], strict=False):
@@ -310,7 +310,7 @@ def test_save_load_plot(folder):
 def test_runs_are_reproducible():
     model = FullyConnected((2, 2, 1), "relu")
     tasks, _ = teacher_tasks(model, 1, 2, 3)
-    arguments = {"log_inverse_lambda": [1.0, 5.0, 100.0], "num_steps": 1, "seed": 4}
+    arguments = {"log_inverse_lambda": [5.0, 100.0], "num_steps": 1, "seed": 4}
     one, two = (regularized_path(model, tasks, **arguments) for _ in range(2))
     assert np.array_equal(one.points, two.points)
 
