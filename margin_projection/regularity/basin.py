@@ -47,7 +47,12 @@ class Basin:
 def proved_basins(neighbourhood: Neighbourhood, radius: float, num_tasks: int) -> tuple[Basin, Basin]:
     """The largest proved basins of cyclic and of random orderings, over balls of at most ``radius`` around theta*."""
     radii = radius * np.geomspace(1.0, _SMALLEST, _RADII)
-    balls = [neighbourhood.at(float(each)) for each in radii]
+    balls: list[BallConstants] = []
+    for each in reversed(radii):
+        ball = neighbourhood.at(float(each))
+        if not math.isfinite(ball.expansion):
+            break  # the constants of larger balls are larger
+        balls.append(ball)
     return _cyclic(balls, num_tasks), _random(balls, num_tasks)
 
 
