@@ -22,6 +22,7 @@ _SAME = 1e-7
 _TIGHT = 0.3  # share of the largest multiplier at which tight rows without one start
 _LEAST = 1e-12  # multipliers that are all below this are those of the loss
 _ELSEWHERE = 6  # random initial points of descent
+_MOST_PARAMETERS = 2000  # of models for which these are tried
 _APART = 3.0  # ratio of the values of s at which it starts from these
 
 
@@ -185,7 +186,8 @@ def _descents(
         above = branch[index + 1] if index + 1 < len(branch) else None
         if branch[index] is None and above is not None:
             initial.append(above.theta)
-    for draw in range(_ELSEWHERE if _is_landmark(setting.grid, index) else 0):
+    is_small = hat.numel() <= _MOST_PARAMETERS
+    for draw in range(_ELSEWHERE if is_small and _is_landmark(setting.grid, index) else 0):
         number = setting.seed + 104729 * (draw + 1) + 1299709 * index
         initial.append(hat + torch.as_tensor(setting.system.model.initialize(number, "he"), device=hat.device))
     return [descend(problem, each, setting.tolerance, setting.seed) for each in initial]
