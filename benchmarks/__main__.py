@@ -14,7 +14,9 @@ from benchmarks.report import as_table, write_json
 from benchmarks.row import Row
 from benchmarks.settings import Settings
 
-NAMES = ("digits_squared_relu", "digits_relu", "linear", "million_parameters", "trajectories", "scaling")
+NAMES = (
+    "digits_squared_relu", "digits_relu", "linear", "million_parameters", "trajectories", "scaling", "diagnosis",
+)  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
