@@ -132,6 +132,32 @@ def test_several_affine_sets_contract_as_proved() -> None:
         assert random.per_step**2 == pytest.approx(np.linalg.norm(mean @ joint, 2), rel=1e-8)
 
 
+@pytest.mark.parametrize("gap", [1e-3, 1e-5, 1e-7, 1e-9, 1e-11])
+def test_nearly_parallel_samples_are_not_taken_for_parallel_ones(gap: float) -> None:
+    """Within one task or across two: kappa = 1 / sin(phi / 2) by hand, never reported below."""
+    first, second, third = np.array([1.0, 0.0, 0.0]), np.array([1.0, gap, 0.0]), np.array([0.0, 0.6, 0.8])
+    across = [mp.Task([each], [each.sum()], "regression") for each in (first, second)]
+    exact = 1.0 / np.sin(np.arctan(gap) / 2.0)
+    report = regularity(mp.networks.Linear(3), across, np.ones(3), 0.1)
+    assert exact * (1.0 - 1e-15) <= report.kappa.upper <= exact * (1.0 + 0.01)
+    assert report.limit.cycle_norm >= np.cos(np.arctan(gap)) ** 2
+    together = np.stack([first, second])  # spans the first two axes, at cos(phi) = 0.6 from the third sample
+    within = [mp.Task(X, X.sum(axis=1), "regression") for X in (together, third[None])]
+    exact = 1.0 / np.sin(np.arccos(0.6) / 2.0)
+    report = regularity(mp.networks.Linear(3), within, np.ones(3), 0.1)
+    assert exact * (1.0 - 1e-15) <= report.kappa.upper <= exact * (1.0 + 0.01)
+
+
+def test_samples_of_zeros_and_repeated_samples_are_harmless() -> None:
+    zero, repeated = mp.Task([[0.0, 0.0], [1.0, 0.0]], [0.0, 1.0], "regression"), np.array([[1.0, 2.0]] * 2)
+    tasks = [zero, mp.Task(repeated, [3.0, 3.0], "regression")]
+    angle = np.arccos(1.0 / np.sqrt(5.0))
+    assert regularity(mp.networks.Linear(2), tasks, [1.0, 1.0], 0.1).kappa.upper == pytest.approx(1 / np.sin(angle / 2))
+    nothing = [mp.Task([[0.0]], [0.0], "regression")]
+    for model in (mp.networks.Linear(1), mp.networks.SquaredLinear(1)):
+        assert regularity(model, nothing, np.ones(model.num_parameters), 0.1).kappa.upper == np.inf
+
+
 def test_lemma_d2_is_refuted_by_a_ratio_of_distances() -> None:
     """Two nearly parallel regression constraints: kappa is at least 1 / sin(phi / 2), the paper's bound about 2."""
     tasks = [mp.Task([[1.0, 0.0]], [1.0], "regression"), mp.Task([[1.0, 0.01]], [1.0], "regression")]

@@ -259,7 +259,7 @@ def test_regression_at_kinks_proves_no_limit() -> None:
     report = regularity(SimplifiedReLU(2, 2), tasks, [1.0, 0.0, 0.0, 0.0], 1e-2, draws=0)
     assert report.state is PointState.KINK and math.isinf(report.limit.normal_curvature)
     assert math.isinf(report.kappa_limit.upper) and math.isinf(report.metric_regularity.upper)
-    assert report.cycle_spectral_radius is None and any("not differentiable" in note for note in report.notes)
+    assert report.cycle_spectral_radius is None and any("may have a kink" in note for note in report.notes)
 
 
 class Largest(torch.nn.Module):
@@ -282,7 +282,7 @@ def test_a_tie_of_maxima_is_no_smooth_point() -> None:
     assert predicted_rate(tie, "random", "limit").status is PredictionStatus.NOT_APPLICABLE
 
 
-@pytest.mark.parametrize("share", [1e-9, 1e-11, 1e-13])
+@pytest.mark.parametrize("share", [1e-9, 1e-11, 1e-12])
 def test_rounding_on_tiny_balls_contradicts_nothing(share: float) -> None:
     """Distances of 1e-11 ||theta*|| are known to few digits: what their ratios prove is cut accordingly."""
     for seed in range(3):
@@ -308,6 +308,7 @@ def test_torch_points_and_progress() -> None:
         ({"radius": 1.5}, "the ball does not reach 0"),
         ({"radius": 0.0}, "radius must be"),
         ({"radius": -1.0}, "radius must be"),
+        ({"theta_star": [1.0 - 1e-8, 1.0], "radius": 1e-9}, "nearer to C*, or radius"),
         ({"tasks": []}, "tasks must be a nonempty sequence"),
         ({"tasks": [mp.Task([[1.0, 0.0]], [1.0]), mp.Task([[1.0, 0.0]], [1.0], "regression")]}, "tasks of one kind"),
         ({"tolerance": 0.0}, "tolerance must be"),

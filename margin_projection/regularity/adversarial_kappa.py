@@ -16,6 +16,7 @@ import numpy as np
 from margin_projection.projections.dual_qp import DualQPStatus, least_distance
 
 _SLACK = 1e-9  # relative error granted to the distances of both programs
+_ROUNDING = 1e-15  # relative error of the products of two gradients
 _SHRINK = 0.7  # of the size of random changes after a failed round
 _MANY = 150  # active constraints beyond which the search is cut to a few evaluations
 
@@ -40,25 +41,28 @@ class TangentCones:
 
     def __init__(self, gram: np.ndarray, tasks: np.ndarray, is_equality: np.ndarray) -> None:
         self.gram, self.tasks, self.is_equality = gram, tasks, is_equality
+        self.norms = np.sqrt(np.maximum(np.diagonal(gram), 0.0))
         self.parts = [np.flatnonzero(tasks == task) for task in np.unique(tasks)]
 
     def ratio(self, weights: np.ndarray) -> float:
         """A proved lower bound on d(v, T) / max_m d(v, T_m) at v = sum_j weights_j g_j; 0 where v lies in T."""
-        slopes = self.gram @ weights
-        lower = self._distance(np.arange(len(slopes)), slopes)[0]
+        slopes, size = self.gram @ weights, float(np.abs(weights) @ self.norms)
+        lower = self._distance(np.arange(len(slopes)), slopes, size)[0]
         if lower <= 0.0:
             return 0.0
-        worst = max(self._distance(part, slopes)[1] for part in self.parts)
+        worst = max(self._distance(part, slopes, size)[1] for part in self.parts)
         return lower * (1.0 - _SLACK) / (worst * (1.0 + _SLACK)) if math.isfinite(worst) and worst > 0.0 else 0.0
 
-    def _distance(self, index: np.ndarray, slopes: np.ndarray) -> tuple[float, float]:
-        """(lower, upper) bounds on the distance to the cone of the rows ``index``."""
+    def _distance(self, index: np.ndarray, slopes: np.ndarray, size: float) -> tuple[float, float]:
+        """(lower, upper) bounds on the distance to the cone of the rows ``index``, for v a sum of lengths ``size``."""
         block = self.gram[np.ix_(index, index)]
         solution = least_distance(block, -slopes[index], self.is_equality[index])
         if solution.status is not DualQPStatus.OPTIMAL:
             return 0.0, math.inf
-        length = math.sqrt(max(0.0, float(solution.multipliers @ block @ solution.multipliers)))
-        value = float(-slopes[index] @ solution.multipliers)
+        terms = float(np.abs(solution.multipliers) @ self.norms[index])
+        square = max(0.0, float(solution.multipliers @ block @ solution.multipliers))
+        length = math.sqrt(square + _ROUNDING * len(slopes) * terms**2)
+        value = float(-slopes[index] @ solution.multipliers) - _ROUNDING * len(slopes) * terms * size
         return (value / length if length > 0.0 else 0.0), length
 
 

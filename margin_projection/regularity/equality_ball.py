@@ -9,7 +9,8 @@ E < sigma:
 
 hence kappa = sqrt(M) kappa_2. One cycle of projections is, up to terms of size R, the product of the projectors onto
 the tangent spaces, whose norm off their intersection bounds the rate. Proofs in docs/regularity.md. The sets of linear
-models are affine: R plays no role, and dependent gradients do no harm (singular values that vanish are left out).
+models are affine: R plays no role, and dependent gradients do no harm (singular values that vanish are left out; the
+rows of samples count as dependent where they are so within rounding).
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _MAX_ROUNDS = 30
 _GROWTH = 1.0 + 1e-3
 _ROUNDING = 1e-12
 _DEPENDENT = 1e-12  # eigenvalues of Gram matrices below this share of the largest count as 0
+_GRAM_ROUNDING = 1e-15  # relative error of the entries of a Gram matrix
+_EPSILON = float(np.finfo(np.float64).eps)
 
 
 class EqualityNeighbourhood:
@@ -40,6 +43,7 @@ class EqualityNeighbourhood:
 
     Attributes:
         least_singular_values: (M,) sigma_m; the least nonzero ones for linear models.
+        rounding: (M,) by how much rounding may falsify Q_m, counted as a tilt.
         sigma: of the stacked Q.
         tangent_factors: per task V_m (rank, k) with orthonormal rows, in coordinates of the span of all gradients.
     """
@@ -49,35 +53,52 @@ class EqualityNeighbourhood:
         self.count = len(geometry.system.tasks)
         self.is_affine = geometry.system.model.structure is Structure.LINEAR
         tasks = geometry.system.task_index
-        roots, values = zip(*(self._inverse_root(np.flatnonzero(tasks == m)) for m in range(self.count)), strict=True)
-        self.least_singular_values = np.array(values)
         self._rows = [np.flatnonzero(tasks == m) for m in range(self.count)]
+        roots, values, errors = zip(*(self._set_rows(index) for index in self._rows), strict=True)
+        self.least_singular_values, self.rounding = np.array(values), np.array(errors)
         self._set_factors(list(roots))
 
-    def _inverse_root(self, index: np.ndarray) -> tuple[np.ndarray, float]:
-        """((rank, n_m) the map from J_m to orthonormal rows, the least singular value)."""
-        block = self.geometry.gram[np.ix_(index, index)]
-        values, vectors = np.linalg.eigh(block)
-        kept = values > _DEPENDENT * max(values[-1], 1e-300)
-        root = (vectors[:, kept] / np.sqrt(values[kept])).T
-        regular = kept.all() or self.is_affine
-        return root, float(np.sqrt(values[kept][0])) if regular and kept.any() else 0.0
+    def _set_rows(self, index: np.ndarray) -> tuple[np.ndarray, float, float]:
+        """((rank, n_m) the map from J_m to orthonormal rows, the least singular value, the map's relative error)."""
+        if self.is_affine:
+            left, values, _ = np.linalg.svd(self.geometry.system.rows[index], full_matrices=False)
+            precision = _EPSILON * (len(index) + 8.0)
+            kept = values > precision * values[0]
+            root, least = (left[:, kept] / values[kept]).T, float(values[kept].min(initial=math.inf))
+            error = precision * float(values[0]) / least
+        else:
+            values, vectors = np.linalg.eigh(self.geometry.gram[np.ix_(index, index)])
+            kept = values > _DEPENDENT * max(values[-1], 1e-300)
+            root, least = (vectors[:, kept] / np.sqrt(values[kept])).T, math.sqrt(max(0.0, float(values[0])))
+            error = _GRAM_ROUNDING * len(index) * float(values[-1]) / float(values[0]) if kept.all() else math.inf
+        # rows that are dependent leave the sets of linear models affine, and those of others without tangent spaces
+        return (root, least, error) if kept.any() and (self.is_affine or kept.all()) else (root, 0.0, math.inf)
 
     def _set_factors(self, roots: list[np.ndarray]) -> None:
-        """sigma and V_m from the Gram matrix of the stacked Q."""
+        """sigma and V_m, from the stacked Q itself where it is at hand (linear models), else from its Gram matrix."""
         map_to_rows = np.zeros((sum(len(root) for root in roots), self.geometry.values.size))
         at, places = 0, []
         for root, index in zip(roots, self._rows, strict=True):
             map_to_rows[at : at + len(root), index] = root
             places.append(slice(at, at + len(root)))
             at += len(root)
-        self._stack = map_to_rows
-        values, vectors = np.linalg.eigh(map_to_rows @ self.geometry.gram @ map_to_rows.T)
-        kept = values > _DEPENDENT * self.count
-        regular = kept.all() or self.is_affine
-        least = float(values[kept][0]) - 1e-14 * len(values) if regular and kept.any() else 0.0
-        self.sigma = math.sqrt(max(0.0, least))
-        stacked = vectors[:, kept] * np.sqrt(values[kept])
+        error = math.sqrt(float((self.rounding**2).sum()))
+        if self.is_affine:
+            vectors, values, _ = np.linalg.svd(map_to_rows @ self.geometry.system.rows, full_matrices=False)
+            kept = values > _EPSILON * (len(values) + 8.0)
+            least = float(values[kept].min(initial=math.inf))
+            ambiguous = least <= 2.0 * error  # dependent, or as good as
+            self.sigma = 0.0 if ambiguous or not math.isfinite(least) else least
+            stacked = vectors[:, kept] * values[kept]
+            weights = vectors[:, kept][:, ::-1]
+        else:
+            values, vectors = np.linalg.eigh(map_to_rows @ self.geometry.gram @ map_to_rows.T)
+            kept = values > _DEPENDENT * self.count
+            least = float(values[0]) - 2.0 * self.count * error if kept.size and kept.all() else 0.0
+            self.sigma = math.sqrt(max(0.0, least))
+            stacked = vectors[:, kept] * np.sqrt(values[kept])
+            weights = vectors[:, kept]
+        self._worst = [map_to_rows.T @ column for column in weights[:, :2].T]
         self.tangent_factors = [stacked[place] for place in places]
 
     def cycle_map(self) -> np.ndarray:
@@ -90,9 +111,7 @@ class EqualityNeighbourhood:
 
     def worst_weights(self) -> list[np.ndarray]:
         """Combinations (n,) of gradients along the least singular vectors of Q: where max_m d(x, T_m) is small."""
-        values, vectors = np.linalg.eigh(self._stack @ self.geometry.gram @ self._stack.T)
-        kept = vectors[:, values > _DEPENDENT * self.count][:, :2]
-        return [self._stack.T @ column for column in kept.T]
+        return self._worst
 
     def limit(self) -> BallConstants:
         """The constants as rho -> 0: those of the tangent spaces, of which there are none at kinks."""
@@ -152,13 +171,13 @@ class EqualityNeighbourhood:
         )
 
     def _task_terms(self, smoothness: np.ndarray, influence: float) -> tuple[np.ndarray, np.ndarray]:
-        """(M,) e_m, and (M,) chi_m = B_m / (sigma_m - B_m R)."""
+        """(M,) e_m, rounding added, and (M,) chi_m = B_m / (sigma_m - B_m R)."""
         tilts, curvatures = np.zeros(self.count), np.zeros(self.count)
         for task, index in enumerate(self._rows):
             least = self.least_singular_values[task]
             size = float(np.linalg.norm(smoothness[index])) if influence > 0.0 else 0.0
             bend = size * influence
-            tilts[task] = bend / least if least > 0.0 else math.inf
+            tilts[task] = bend / least + 2.0 * self.rounding[task] if least > 0.0 else math.inf
             if size > 0.0 or least == 0.0:
                 curvatures[task] = size / (least - bend) if bend < least else math.inf
         return tilts, curvatures

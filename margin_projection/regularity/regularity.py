@@ -36,6 +36,7 @@ _SEARCHABLE = 2_000_000  # parameters times samples up to which the ball is sear
 _SEARCHED = 8  # samples, those of the largest gradients, whose constants are searched for large values ...
 _SEARCH_WORK = 250_000  # ... and fewer, down to 2, where their number times that of the parameters exceeds this
 _HULL_CANDIDATES = 3
+_FARTHEST = 0.01  # distance of theta* from C*, relative to the radius, beyond which a ball around it tells nothing
 
 
 def regularity(
@@ -71,7 +72,8 @@ def regularity(
         The report.
 
     Raises:
-        InputError: theta* is not in C*, the ball reaches 0, the tasks are of two kinds, or an argument does not fit.
+        InputError: theta* is not in C*, or not as near to it as a small radius needs, the ball reaches 0, the tasks are
+            of two kinds, or an argument does not fit.
 
     The linear model of two orthogonal samples: each set is a halfspace, kappa = sqrt(2), the margin 1 / sqrt(2):
 
@@ -99,8 +101,15 @@ def regularity(
     violation = float(geometry.system.violation_array(geometry.values).max())
     if not violation <= tolerance:
         raise InputError("theta_star", f"a point with violation {violation:.3g}", f"in C*, up to {tolerance:g}")
+    if not np.isfinite(geometry.gradient_norms).all():
+        raise InputError("theta_star", "a point where a gradient is not finite", "a point with finite gradients")
     tell = progress if progress is not None else lambda sentence: None
-    return _Builder(geometry, sets, float(radius), tolerance, seed, draws, tell).build()
+    builder = _Builder(geometry, sets, float(radius), tolerance, seed, draws, tell)
+    gap = violation * builder.sensitivity() if violation > 0.0 else 0.0
+    if _FARTHEST * radius < gap < math.inf:
+        found = f"a point with violation {violation:.3g}, perhaps {gap:.3g} away from C*"
+        raise InputError("theta_star", found, f"nearer to C*, or radius = {radius:.3g} larger")
+    return builder.build()
 
 
 class _Builder:
@@ -215,7 +224,7 @@ class _Builder:
             notes.append(f"operations whose kinks are not listed: {names}")
         if not math.isfinite(limit.kappa):
             smooth = self._state() is PointState.SMOOTH
-            reason = "the active gradients are dependent" if smooth else "the model is not differentiable at the point"
+            reason = "the active gradients are dependent" if smooth else "the model may have a kink at the point"
             notes.append(f"{reason}: no finite kappa is proved, even in the limit")
         if local.obstacle:
             notes.append(local.obstacle)
@@ -277,10 +286,10 @@ class _Builder:
         worst = self.geometry.combine(tangent.weights)
         if float(worst.norm()) > 0.0:
             directions.append(worst / worst.norm())
-        theta, sensitivity = self.geometry.theta, self._sensitivity()
+        theta, sensitivity = self.geometry.theta, self.sensitivity()
         return search_ball(self.sets, self.system, theta, self.radius, directions, self.seed, self.draws, sensitivity)
 
-    def _sensitivity(self) -> float:
+    def sensitivity(self) -> float:
         """How far a point of small violation may be from its set, per unit of violation (scaling; a Newton step)."""
         if not self.is_equality:
             return 2.0 * self.geometry.norm / self.geometry.degree
