@@ -241,6 +241,7 @@ BAD = {
     "start": ({"start": [1.0]}, "start must be of shape"),
     "radius 0": ({"radius": 0.0}, "radius must be"),
     "radius too large": ({"theta": [1.0, 1.0], "radius": 3.0}, "the ball does not reach 0"),
+    "overflow": ({"module": mp.networks.SquaredLinear(2), "theta": [1e200, 0.0, 0.0, 0.0]}, "every output is finite"),
     "seed": ({"seed": -1}, "seed must be"),
     "draws": ({"draws": -1}, "draws must be"),
     "vector outputs": ({"module": nn.Linear(2, 2, bias=False)}, "one output a sample"),

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from margin_projection._arrays import to_numpy
+from margin_projection._validation import InputError
 from margin_projection.tasks.task import Task
 
 FIT = 1e-9  # |f - y| accepted for regression, relative to max(1, |y|)
@@ -107,9 +108,15 @@ def separate(
 
 
 def _margins(outputs: Outputs, tasks: Sequence[Task], theta: Tensor) -> tuple[float, ...]:
-    """Per task, as in `Separation`."""
+    """Per task, as in `Separation`.
+
+    Raises:
+        InputError: an output is not finite.
+    """
     with torch.no_grad():
         values = [to_numpy(outputs(theta, torch.tensor(task.X, device=theta.device))) for task in tasks]
+    if not all(np.isfinite(each).all() for each in values):
+        raise InputError("theta", theta, "parameters at which every output is finite")
     return tuple(_margin(task, each) for task, each in zip(tasks, values, strict=True))
 
 
