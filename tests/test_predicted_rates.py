@@ -154,3 +154,13 @@ def test_bad_comparisons() -> None:
         compare_rates("observed", prediction)  # type: ignore[arg-type]
     with pytest.raises(mp.InputError, match="start_distance must be"):
         compare_rates(observed, prediction, start_distance=-1.0)
+
+
+def test_distances_inside_a_cycle_contradict_nothing() -> None:
+    """The bound speaks of whole cycles: between their ends the distance may stay, and taken every step it exceeds."""
+    tasks, report = lines()
+    run = mp.sequential_projections(Linear(2), tasks, start=np.array([1.0, 1.45]), num_steps=30)
+    prediction = dataclasses.replace(predicted_rate(report), per_step=1e-3)
+    for period, status in ((2, ComparisonStatus.CONTRADICTION), (1, ComparisonStatus.EXCEEDED)):
+        compared = compare_rates(observed_rate(run, period=period), prediction, start_distance=0.45)
+        assert compared[0].status is status

@@ -67,7 +67,8 @@ def compare_rates(
 
     Args:
         observed: of `observed_rate`.
-        predicted: one or several of `predicted_rate`, for the same ordering.
+        predicted: one or several of `predicted_rate`, for the same ordering: cyclic bounds are those of the tasks in
+            the order of the report. A run of another period contradicts nothing; a permuted one is not told apart.
         start_distance: ||Theta_0 - theta*||, which decides whether a proved bound was granted to the run (default
             None: not known, so that no contradiction is ever reported).
 
@@ -101,13 +102,21 @@ def _compare(observed: ObservedRate, prediction: PredictedRate, start_distance: 
     beyond = excess is not None and excess > 1.0 + _EXCESS
     # An interval is evidence: only certified distances themselves can contradict a bound that is proved.
     proved = granted and prediction.is_proved and prediction.probability == 1.0
-    if beyond and proved and observed.certified:
+    if beyond and proved and observed.certified and _is_of_one_cycle(observed, prediction):
         status = ComparisonStatus.CONTRADICTION
     else:
         status = ComparisonStatus.EXCEEDED if exceeded or (beyond and granted) else ComparisonStatus.CONSISTENT
     ratio = factor / bound if bound > 0.0 else (1.0 if factor == 0.0 else math.inf)
     exponents = math.log(factor) / math.log(bound) if 0.0 < factor < 1.0 and 0.0 < bound < 1.0 else None
     return RateComparison(prediction, status, factor, ratio, exponents, excess, granted)
+
+
+def _is_of_one_cycle(observed: ObservedRate, prediction: PredictedRate) -> bool:
+    """Whether the distances were taken at the ends of cycles as long as those that a proved bound speaks of."""
+    if prediction.ordering == "random" or prediction.valid_from == 0:
+        return True
+    length = prediction.valid_from
+    return observed.steps_per_cycle == length and bool((observed.steps % length == 0).all())
 
 
 def _observed_factor(observed: ObservedRate, prediction: PredictedRate) -> tuple[float | None, float]:
