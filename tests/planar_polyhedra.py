@@ -10,7 +10,7 @@ INSIDE = 1e-12
 
 
 def distances(rows: np.ndarray, offsets: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(k,) distances of points (k, 2) to {x : rows x >= offsets}: the nearest of the point, its foot points, vertices."""
+    """(k,) distances of points (k, 2) to {x : rows x >= offsets}: the least to feet of perpendiculars and vertices."""
     best = np.where(_contains(rows, offsets, points), 0.0, np.inf)
     for row, offset in zip(rows, offsets, strict=True):
         feet = points - ((points @ row - offset) / (row @ row))[:, None] * row

@@ -315,3 +315,20 @@ def test_proofs_of_emptiness_of_quadratic_models_pass_the_second_check():
         system = mp.MarginSet(model, mp.Task([[1.0], [1.0], [2.0]], [1, -1, 1]))
         result = mp.project(model.initialize(0), system, throw=False)
         assert result.status is mp.Status.INFEASIBLE and result.certificate.verified
+
+
+class _PowerThreeHalves(torch.nn.Module):
+    """f = <x, |w|^{3/2}>: no second derivative where a weight is 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
+
+    def forward(self, x):
+        return (x * self.w.abs() ** 1.5).sum(-1)
+
+
+def test_infinite_second_derivatives_leave_the_second_order_condition_open():
+    model = mp.networks.from_module(_PowerThreeHalves(), (2,))
+    result = mp.project([0.5, 0.0], mp.MarginSet(model, mp.Task([[1.0, 0.0]], [1])), starts=1)
+    assert result.status is mp.Status.STATIONARY and abs(result.point[0] - 1.0) < 1e-9

@@ -105,6 +105,19 @@ def test_a_violated_proved_bound_is_a_contradiction() -> None:
     assert compare_rates(observed, far, start_distance=0.4)[0].status is ComparisonStatus.EXCEEDED
 
 
+def test_another_order_of_the_tasks_contradicts_nothing() -> None:
+    """Three lines of the plane met in the order 0, 2, 1: cyclic bounds speak of 0, 1, 2."""
+    for seed in range(6):
+        normals = np.random.default_rng(seed).standard_normal((3, 3))
+        tasks = [mp.Task([normal], [normal.sum()], "regression") for normal in normals]
+        prediction = predicted_rate(regularity(Linear(3), tasks, np.ones(3), 0.5, draws=0), "cyclic", "sharp")
+        run = mp.sequential_projections(Linear(3), tasks, [0, 2, 1] * 8, [1.4, 1.0, 1.0], num_steps=24)
+        observed = observed_rate(run)
+        assert observed.order == (0, 2, 1)
+        comparison = compare_rates(observed, prediction, start_distance=0.4)[0]
+        assert comparison.status is not ComparisonStatus.CONTRADICTION
+
+
 def test_runs_that_stay_away_exceed_every_bound() -> None:
     """Theorem 5: d stays above 2, whatever a point of C* would grant nearby."""
     model, tasks = SquaredLinear(2), mp.tasks.catastrophic_pair(0.005)

@@ -57,7 +57,8 @@ def test_tables_and_files(quick: tuple[bool, dict[str, Any], Path, str]) -> None
     _, record, folder, printed = quick
     assert "Claims of the paper" in printed and "fails at t = 0" in printed and "FAILED" not in printed
     names = {file.name for file in (folder / "figures").iterdir()}
-    assert {f"{name}.{kind}" for name in record["parts"] for kind in ("png", "pdf", "json", "txt")} == names
+    tables = {"ablation.csv", "ablation.md"}
+    assert {f"{name}.{kind}" for name in record["parts"] for kind in ("png", "pdf", "json", "txt")} | tables == names
     assert record["settings"] == {"quick": True, "seed": 0, "eps": 0.005}
     assert {"python", "numpy", "torch", "margin_projection"} <= set(record["versions"])
 

@@ -49,6 +49,8 @@ def least_curvature(face: Face, num_parameters: int, like: Tensor, seed: int) ->
     beside: list[float] = []
     for _ in range(_MAX_STEPS):
         image = face.tangent(basis[-1] - face.curvature(basis[-1]))
+        if not bool(torch.isfinite(image).all()):  # no second derivative at the point
+            return Curvature(0.0, np.inf, basis[0], False)
         diagonal.append(float(image @ basis[-1]))
         for _ in range(2):
             for each in basis:

@@ -68,7 +68,7 @@ def compare_rates(
     Args:
         observed: of `observed_rate`.
         predicted: one or several of `predicted_rate`, for the same ordering: cyclic bounds are those of the tasks in
-            the order of the report. A run of another period contradicts nothing; a permuted one is not told apart.
+            the order of the report, so that a run in another order, or of another period, contradicts nothing.
         start_distance: ||Theta_0 - theta*||, which decides whether a proved bound was granted to the run (default
             None: not known, so that no contradiction is ever reported).
 
@@ -112,11 +112,11 @@ def _compare(observed: ObservedRate, prediction: PredictedRate, start_distance: 
 
 
 def _is_of_one_cycle(observed: ObservedRate, prediction: PredictedRate) -> bool:
-    """Whether the distances were taken at the ends of cycles as long as those that a proved bound speaks of."""
+    """Whether the distances were taken at the ends of the cycles that a proved bound speaks of: tasks 0, ..., M - 1."""
     if prediction.ordering == "random" or prediction.valid_from == 0:
         return True
     length = prediction.valid_from
-    return observed.steps_per_cycle == length and bool((observed.steps % length == 0).all())
+    return observed.order == tuple(range(length)) and bool((observed.steps % length == 0).all())
 
 
 def _observed_factor(observed: ObservedRate, prediction: PredictedRate) -> tuple[float | None, float]:

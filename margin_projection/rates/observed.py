@@ -52,6 +52,7 @@ class ObservedRate:
             fitted all the same).
         squared_rate: of the mean of d^2, where there are several samples; None otherwise.
         periodic: whether the ordering is; if so distances are taken at the ends of its periods.
+        order: the tasks of one period, in turn; None for an ordering without, or several.
         steps_per_cycle: the period, or M for orderings without.
         num_samples: S, the trajectories whose mean was taken; a single random run gives the rate of this run, which is
             at most that of the expectation, by Jensen's inequality.
@@ -77,6 +78,7 @@ class ObservedRate:
     rate: LinearRate | None
     squared_rate: LinearRate | None
     periodic: bool
+    order: tuple[int, ...] | None
     steps_per_cycle: int
     num_samples: int
     confidence: float
@@ -175,6 +177,7 @@ def _result(series: DistanceSeries, behaviour: Behaviour, confidence: float) -> 
         rate=_linear_rate(behaviour.rate, series.period, series.steps_per_cycle),
         squared_rate=_linear_rate(behaviour.squared_rate, series.period, series.steps_per_cycle),
         periodic=series.periodic,
+        order=series.order,
         steps_per_cycle=series.steps_per_cycle,
         num_samples=len(series.distances),
         confidence=confidence,

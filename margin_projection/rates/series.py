@@ -26,6 +26,7 @@ class DistanceSeries:
         period: steps a block; 1 where every step counts.
         steps_per_cycle: the period of the ordering, or M where it has none.
         periodic: whether the ordering is.
+        order: the tasks of one period, the same in every trajectory; None where there is none.
         steps: (n,) 0, period, 2 period, ...
         distances, squares: (S, n) d(Theta_k, C*) and its square; infinite where C* is empty.
         errors: (S, n) certified gaps of the distances, where all are certified, else rounding alone.
@@ -41,6 +42,7 @@ class DistanceSeries:
     period: int
     steps_per_cycle: int
     periodic: bool
+    order: tuple[int, ...] | None
     steps: np.ndarray
     distances: np.ndarray
     squares: np.ndarray
@@ -95,6 +97,7 @@ def distance_series(trajectories: Any, period: Any, run: Any) -> DistanceSeries:
         period=block,
         steps_per_cycle=cycle if periodic and cycle is not None else len(chosen[0].task_names),
         periodic=periodic,
+        order=_common_order(chosen, cycle) if periodic and cycle is not None else None,
         steps=ends,
         distances=distances.mean(1),
         squares=(distances**2).mean(1),
@@ -126,6 +129,13 @@ def _common_period(indices: np.ndarray) -> int | None:
         if np.array_equal(indices[period:], indices[:-period]):
             return period
     return None
+
+
+def _common_order(chosen: list[Trajectory], cycle: int) -> tuple[int, ...] | None:
+    """The tasks of the first period, where all trajectories repeat them; else None."""
+    first = chosen[0].indices[:cycle]
+    repeated = all(np.array_equal(each.indices, np.resize(first, each.indices.size)) for each in chosen)
+    return tuple(int(task) for task in first) if repeated else None
 
 
 def _block(chosen: list[Trajectory], steps: int, cycle: int | None, periodic: bool) -> int:
