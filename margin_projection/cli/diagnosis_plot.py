@@ -7,9 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
+from margin_projection._pictures import new_figure
 from margin_projection.diagnosis import Verdict
 
 if TYPE_CHECKING:
@@ -41,8 +39,7 @@ def plot_diagnosis(diagnosis: Diagnosis, path: Path) -> None:
     """
     report = diagnosis.report
     rows = len(diagnosis.conditions)
-    figure = Figure(figsize=(15.0 if report is not None else 11.0, 0.47 * rows + 1.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(15.0 if report is not None else 11.0, 0.47 * rows + 1.2, "")
     if report is None:
         _draw_conditions(figure.subplots(), diagnosis)
     else:

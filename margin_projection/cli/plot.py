@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+
+from margin_projection._pictures import new_figure
 
 if TYPE_CHECKING:
     from margin_projection.cli.build import Setting
@@ -29,8 +29,7 @@ def plot_projection(setting: Setting, system: ConstraintSystem, projection: Proj
         path: a .png, .svg or .pdf file.
     """
     planar = setting.model.num_parameters == 2
-    figure = Figure(figsize=(13.5 if planar else 9.0, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(13.5 if planar else 9.0, 4.2, "")
     axes = figure.subplots(1, 3 if planar else 2)
     _draw_constraints(axes[0], setting, system, projection)
     _draw_multipliers(axes[1], system, projection)

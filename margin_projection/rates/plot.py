@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from margin_projection._files import check_target, write_atomically
+from margin_projection._pictures import new_figure, save_picture
 from margin_projection._validation import InputError, check_real
 from margin_projection.rates.observed import LinearRate, ObservedRate
 
@@ -38,14 +36,8 @@ def plot_rates(observed: ObservedRate, path: Any, predicted: Sequence[tuple[str,
         InputError: the suffix names no known format, the directory does not exist, or a reference rate is no pair of a
             label and a factor.
     """
-    target = check_target(path)
     references = _check_references(predicted)
-    figure = _draw(observed, references)
-    formats = figure.canvas.get_supported_filetypes()
-    suffix = Path(target).suffix.removeprefix(".").lower()
-    if suffix not in formats:
-        raise InputError("path", str(target), "a picture's path, ending in one of " + ", ".join(sorted(formats)))
-    write_atomically(target, lambda stream: figure.savefig(stream, format=suffix, dpi=150))
+    save_picture("path", path, lambda: _draw(observed, references))
 
 
 def _check_references(predicted: Any) -> list[tuple[str, float]]:
@@ -61,8 +53,7 @@ def _check_references(predicted: Any) -> list[tuple[str, float]]:
 
 
 def _draw(observed: ObservedRate, references: list[tuple[str, float]]) -> Figure:
-    figure = Figure(figsize=(7.0, 4.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(7.0, 4.6, "")
     axes = figure.subplots()
     axes.set_title(str(observed).split(":")[0], fontsize="medium")
     axes.set_xlabel("step k")

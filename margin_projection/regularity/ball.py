@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+
+_MAX_ROUNDS = 30
+_GROWTH = 1.0 + 1e-3
 
 
 @dataclass(frozen=True)
@@ -58,3 +62,16 @@ class Neighbourhood(Protocol):
 
     def at(self, radius: float) -> BallConstants:
         """What is proved on B_radius(theta*)."""
+
+
+def with_influence(radius: float, on: Callable[[float, float], BallConstants]) -> tuple[BallConstants, bool]:
+    """``on(radius, R)`` for the least R found, from 2 radius upwards, and whether R >= radius (1 + kappa) there."""
+    influence = 2.0 * radius
+    ball = on(radius, influence)
+    for _ in range(_MAX_ROUNDS):
+        needed = radius * (1.0 + ball.kappa)
+        if needed <= influence or not math.isfinite(needed):
+            break
+        influence = needed * _GROWTH
+        ball = on(radius, influence)
+    return ball, radius * (1.0 + ball.kappa) <= influence

@@ -21,13 +21,11 @@ from dataclasses import replace
 import numpy as np
 
 from margin_projection.networks.base import Structure
-from margin_projection.regularity.ball import BallConstants
+from margin_projection.regularity.ball import BallConstants, with_influence
 from margin_projection.regularity.constants import ConstantBounds
 from margin_projection.regularity.pieces import pieces_are_listed
 from margin_projection.regularity.point_geometry import PointGeometry
 
-_MAX_ROUNDS = 30
-_GROWTH = 1.0 + 1e-3
 _ROUNDING = 1e-12
 _DEPENDENT = 1e-12  # eigenvalues of Gram matrices below this share of the largest count as 0
 _GRAM_ROUNDING = 1e-15  # relative error of the entries of a Gram matrix
@@ -124,15 +122,8 @@ class EqualityNeighbourhood:
         return self._on(0.0, radius).normal_curvature
 
     def at(self, radius: float) -> BallConstants:
-        influence = 2.0 * radius
-        ball = self._on(radius, influence)
-        for _ in range(_MAX_ROUNDS):
-            needed = radius * (1.0 + ball.kappa)
-            if needed <= influence or not math.isfinite(needed):
-                break
-            influence = needed * _GROWTH
-            ball = self._on(radius, influence)
-        return ball if radius * (1.0 + ball.kappa) <= ball.influence_radius else self._without_kappa(ball)
+        ball, reached = with_influence(radius, self._on)
+        return ball if reached else self._without_kappa(ball)
 
     def _without_kappa(self, ball: BallConstants) -> BallConstants:
         """The curvature of normals alone: what needs R >= rho (1 + kappa) is not proved."""

@@ -19,14 +19,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
-from margin_projection.regularity.ball import BallConstants
+from margin_projection.regularity.ball import BallConstants, with_influence
 from margin_projection.regularity.constants import ConstantBounds, LocalConstants
 from margin_projection.regularity.hull import ROUNDING, hull_distance
 from margin_projection.regularity.pieces import NEARBY, pieces_are_listed
 from margin_projection.regularity.point_geometry import PointGeometry
-
-_MAX_ROUNDS = 30
-_GROWTH = 1.0 + 1e-3
 
 
 @dataclass(frozen=True)
@@ -66,17 +63,8 @@ class InequalityNeighbourhood:
         return self._on(0.0, radius).normal_curvature
 
     def at(self, radius: float) -> BallConstants:
-        influence = 2.0 * radius
-        ball = self._on(radius, influence)
-        for _ in range(_MAX_ROUNDS):
-            needed = radius * (1.0 + ball.kappa)
-            if needed <= influence or not math.isfinite(needed):
-                break
-            influence = needed * _GROWTH
-            ball = self._on(radius, influence)
-        if radius * (1.0 + ball.kappa) > influence:  # the bound that needs no smoothness stays
-            ball = self._on(radius, 2.0 * radius, directions=False)
-        return ball
+        ball, reached = with_influence(radius, self._on)
+        return ball if reached else self._on(radius, 2.0 * radius, directions=False)  # needs no smoothness
 
     def _on(self, radius: float, influence: float, directions: bool = True) -> BallConstants:
         constants = self.bounds.at(influence)

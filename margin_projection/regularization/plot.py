@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from margin_projection._files import check_target, write_atomically
-from margin_projection._validation import InputError
+from margin_projection._pictures import COLOURS, MARKERS, new_figure, save_picture
 from margin_projection.regularization.path import RegularizedPath
 
-# Okabe and Ito's colours, told apart by the colour-blind; markers tell them apart in grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _ROUNDING = 1e-15
 _MOST_LINES = 12
 
@@ -34,20 +28,12 @@ def plot_path(path: RegularizedPath, file: Any) -> None:
     Raises:
         InputError: the suffix names no known format, or the directory does not exist.
     """
-    target = check_target(file)
-    figure = _draw(path)
-    formats = figure.canvas.get_supported_filetypes()
-    suffix = Path(target).suffix.removeprefix(".").lower()
-    if suffix not in formats:
-        raise InputError("file", str(target), "a picture's path, ending in one of " + ", ".join(sorted(formats)))
-    write_atomically(target, lambda stream: figure.savefig(stream, format=suffix, dpi=150))
+    save_picture("file", file, lambda: _draw(path))
 
 
 def _draw(path: RegularizedPath) -> Figure:
-    figure = Figure(figsize=(7.0, 7.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(7.0, 7.2, path.model_name)
     upper, lower = figure.subplots(2, 1, sharex=True)
-    figure.suptitle(path.model_name if len(path.model_name) < 70 else path.model_name[:67] + "...")
     for step in range(path.num_steps):
         _errors(upper, path, step)
     _multipliers(lower, path)
@@ -66,7 +52,7 @@ def _draw(path: RegularizedPath) -> Figure:
 
 def _errors(axes: Axes, path: RegularizedPath, step: int) -> None:
     s, errors = path.log_inverse_lambda, path.distances[step]
-    colour, marker = _COLOURS[step % len(_COLOURS)], _MARKERS[step % len(_MARKERS)]
+    colour, marker = COLOURS[step % len(COLOURS)], MARKERS[step % len(MARKERS)]
     shown = errors > _ROUNDING
     if shown.any():
         axes.plot(s[shown], errors[shown], marker, color=colour, markersize=4, label=f"step {step + 1}")
@@ -86,7 +72,7 @@ def _multipliers(axes: Axes, path: RegularizedPath) -> None:
         shown = values[:, sample] > _ROUNDING
         if not shown.any():
             continue
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = COLOURS[number % len(COLOURS)]
         axes.plot(s[shown], values[shown, sample], color=colour, label=f"step {last + 1}, sample {sample}")
         limit = abs(float(np.nan_to_num(path.limit_multipliers[last, sample])))
         if limit > _ROUNDING:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from margin_projection._files import check_target, write_atomically
-from margin_projection._validation import InputError
+from margin_projection._pictures import COLOURS, MARKERS, new_figure, save_picture
 from margin_projection.trajectories.trajectory import Trajectory
 
-# Okabe and Ito's colours, told apart by the colour-blind; styles and markers tell them apart in grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _STYLES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _ROUNDING = 1e-14  # relative to the largest value: below, a distance counts as 0
 _MARKS = 12
 
@@ -35,20 +29,12 @@ def plot_trajectory(trajectory: Trajectory, path: Any) -> None:
     Raises:
         InputError: the suffix names no known format, or the directory does not exist.
     """
-    target = check_target(path)
-    figure = _draw(trajectory)
-    formats = figure.canvas.get_supported_filetypes()
-    suffix = Path(target).suffix.removeprefix(".").lower()
-    if suffix not in formats:
-        raise InputError("path", str(target), "a picture's path, ending in one of " + ", ".join(sorted(formats)))
-    write_atomically(target, lambda stream: figure.savefig(stream, format=suffix, dpi=150))
+    save_picture("path", path, lambda: _draw(trajectory))
 
 
 def _draw(trajectory: Trajectory) -> Figure:
-    figure = Figure(figsize=(7.0, 6.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(7.0, 6.4, trajectory.model_name)
     upper, lower = figure.subplots(2, 1, sharex=True)
-    figure.suptitle(trajectory.model_name if len(trajectory.model_name) < 70 else trajectory.model_name[:67] + "...")
     for index, name in enumerate(trajectory.task_names):
         _line(upper, trajectory.distances[:, :, index], f"to set {index}: {name}", index)
         _line(lower, trajectory.forgetting[:, :, index], f"task {index}: {name}", index)
@@ -81,7 +67,7 @@ def _look(index: int | None) -> tuple[str, Any, str]:
     """Colour, line style and marker; the joint set is drawn in black."""
     if index is None:
         return "#000000", "-", "*"
-    return _COLOURS[index % len(_COLOURS)], _STYLES[index % len(_STYLES)], _MARKERS[index % len(_MARKERS)]
+    return COLOURS[index % len(COLOURS)], _STYLES[index % len(_STYLES)], MARKERS[index % len(MARKERS)]
 
 
 def _finish(axes: Axes, label: str) -> None:
