@@ -32,6 +32,12 @@ def test_first_block_prints_what_the_paper_says(capsys: pytest.CaptureFixture[st
     assert names["run"].forgetting[0, 1:].max(axis=1).min() >= 1.5  # type: ignore[attr-defined]
 
 
+def test_the_diagnosed_module_is_what_its_comment_says(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = (code for code in PYTHON if "mp.diagnose(" in code)
+    exec(compile(code, "README.md", "exec"), {})
+    assert "remove the bias of '2'" in capsys.readouterr().out
+
+
 def test_first_block_is_short_and_early() -> None:
     language, code = BLOCKS[0]
     assert language == "python" and len(code.splitlines()) <= 15
