@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SUCCESS, FAILED_PROJECTION, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+SUCCESS, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 class BadInput(Exception):

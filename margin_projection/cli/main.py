@@ -15,7 +15,7 @@ from margin_projection.cli.commands.diagnose import diagnose
 from margin_projection.cli.commands.example import example
 from margin_projection.cli.commands.project import project
 from margin_projection.cli.commands.trajectory import trajectory
-from margin_projection.cli.errors import BAD_INPUT, INTERRUPTED, SUCCESS, BadInput, Interrupted, one_line
+from margin_projection.cli.errors import BAD_INPUT, FAILED, INTERRUPTED, SUCCESS, BadInput, Interrupted, one_line
 from margin_projection.cli.output import write_stdout
 
 # ClickException, wherever the installed version of typer keeps it.
@@ -52,8 +52,10 @@ def _guard(run: Any) -> int:
         return _report(f"error: {error}", BAD_INPUT)
     except MemoryError as error:
         return _report(f"error: out of memory {error}", BAD_INPUT)
-    except ArithmeticError as error:
+    except (FloatingPointError, OverflowError, ZeroDivisionError) as error:
         return _report(f"error: numbers leave the range of float64 ({error}): scale the start or the data", BAD_INPUT)
+    except ArithmeticError as error:
+        return _report(f"error: a search contradicts a bound that is proved, please report it: {error}", FAILED)
     except Interrupted as error:
         return _report(str(error), INTERRUPTED)
     return int(status or SUCCESS)
@@ -92,7 +94,8 @@ def _application(
 ) -> None:
     """Certified projections onto the margin sets of homogeneous networks, sequences of them, and diagnoses.
 
-    Exit status: 0 done, 1 a projection failed (its results are still written), 2 bad input, 130 interrupted.
+    Exit status: 0 done, 1 a projection failed (its results are still written) or a search contradicts
+    a proof, 2 bad input, 130 interrupted.
     """
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from margin_projection.cli import options
-from margin_projection.cli.errors import FAILED_PROJECTION, SUCCESS, BadInput
+from margin_projection.cli.errors import FAILED, SUCCESS, BadInput
 from margin_projection.cli.options import CommonOptions
 from margin_projection.cli.progress import show_progress
 
@@ -69,7 +69,7 @@ def run(common: CommonOptions, configuration: Configuration) -> int:
     write_results(common, lambda: projection_report(configuration, setting, system, projection), draw)
     if not common.quiet and common.json != "-":
         write_stdout(render(*projection_tables(setting, system, projection)))
-    return SUCCESS if projection.status.is_success else FAILED_PROJECTION
+    return SUCCESS if projection.status.is_success else FAILED
 
 
 def _system(configuration: Configuration, setting: Setting) -> ConstraintSystem:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from margin_projection.cli import options
-from margin_projection.cli.errors import FAILED_PROJECTION, SUCCESS, Interrupted
+from margin_projection.cli.errors import FAILED, SUCCESS, Interrupted
 from margin_projection.cli.options import CommonOptions
 from margin_projection.cli.progress import show_progress
 
@@ -69,7 +69,7 @@ def run(common: CommonOptions, configuration: Configuration) -> int:
     if not common.quiet and common.json != "-":
         failures = [] if failure is None else [failure_table(failure)]
         write_stdout(render(*trajectory_tables(result), *failures))
-    return SUCCESS if failure is None else FAILED_PROJECTION
+    return SUCCESS if failure is None else FAILED
 
 
 def _follow(
