@@ -11,6 +11,8 @@ import pytest
 import torch
 from cli_runs import assert_refused, invoke, write_config
 
+from margin_projection.regularity.interval import Interval
+
 NETS = """\
 import torch
 from torch import nn
@@ -23,6 +25,10 @@ def make():
 
 def linear():
     return nn.Linear(2, 1, bias=False)
+
+
+def overflowing():
+    return nn.Sequential(linear(), nn.Threshold(float("inf"), float("nan")))
 
 
 def words():
@@ -115,6 +121,8 @@ REFUSALS = {
     "weights of another shape": (["--module", "nets.py:linear", "--weights", "other.npz"], "of shape (1, 2)"),
     "weights with nan": (["--module", "nets.py:linear", "--weights", "nan.npz"], "finite"),
     "weights that need pickle": (["--module", "nets.py:linear", "--weights", "objects.npz"], "plain arrays"),
+    "weights written by torch": (["--module", "nets.py:linear", "--weights", "torch.npz"], "plain arrays", "torch.npz"),
+    "outputs that are not finite": (["--module", "nets.py:overflowing"], "finite outputs"),
     "radius": (["--module", "nets.py:linear", "--radius", "-1"], "diagnosis.radius", "greater than 0"),
     "an output on the module": (["--module", "nets.py:linear", "--plot", "nets.py"], "--plot"),
     "an import that fails": (["--module", "syntax.py:make"], "cannot be imported", "SyntaxError"),
@@ -126,6 +134,7 @@ def test_refusals(nets: Path, name: str) -> None:
     np.savez(nets / "other.npz", weight=[[1.0, 2.0, 3.0]])
     np.savez(nets / "nan.npz", weight=[[1.0, np.nan]])
     np.savez(nets / "objects.npz", weight=np.array([[object(), None]], dtype=object))
+    torch.save({"weight": torch.ones(1, 2)}, nets / "torch.npz")
     (nets / "syntax.py").write_text("def make(:\n", encoding="utf-8")
     arguments, *fragments = REFUSALS[name]
     assert_refused(invoke("diagnose", "--tasks", "tasks.npz", *arguments), *fragments)
@@ -143,3 +152,13 @@ def test_the_users_folder_does_not_stay_on_the_path(nets: Path) -> None:
     assert invoke("diagnose", "--module", "nets.py:linear", "--tasks", "tasks.npz", "--quiet").exit_code == 0
     assert sys.path == before
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_a_search_beyond_a_proof_is_not_blamed_on_the_input(nets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def contradict(*arguments: object, **options: object) -> None:
+        Interval.between(2.0, 1.0, "search", "proof", False)
+
+    monkeypatch.setattr("margin_projection.diagnosis.diagnose", contradict)
+    result = invoke("diagnose", "--module", "nets.py:linear", "--tasks", "tasks.npz")
+    assert result.exit_code == 1 and result.stdout == ""
+    assert result.stderr.count("\n") == 1 and "contradicts a bound that is proved" in result.stderr

@@ -101,6 +101,8 @@ def _read(path: str) -> dict[str, Any]:
             found = {name: opened[name] for name in opened.files}
     except DAMAGE as error:
         raise BadInput(f"weights must be a readable .npz file of plain arrays, got {path!r}") from error
+    if not all(isinstance(each, np.ndarray) for each in found.values()):  # any other zip archive, as of torch.save
+        raise BadInput(f"weights must be a readable .npz file of plain arrays, got {path!r}")
     for name, array in found.items():
         if array.dtype.kind not in "fiub":
             raise BadInput(f"weights {path}: {name!r} must hold real numbers, got {array.dtype}")

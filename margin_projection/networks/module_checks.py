@@ -45,7 +45,7 @@ def scalar_outputs(outputs: Any, count: int) -> Tensor:
 
 
 def check_samples_independent(function: Callable[[Tensor, Tensor], Any], theta: Tensor, examples: Tensor) -> None:
-    """Raise `InputError` where the module fails, is not float64, is random, or mixes the samples of a batch."""
+    """Raise `InputError` where the module fails, is not float64 or not finite, is random, or mixes the samples."""
     with torch.no_grad():
         try:
             outputs = scalar_outputs(function(theta, examples), examples.shape[0])
@@ -56,6 +56,8 @@ def check_samples_independent(function: Callable[[Tensor, Tensor], Any], theta: 
             raise InputError("module", f"the error '{error}'", f"one that accepts X of shape {shape}") from error
         if outputs.dtype != torch.float64:
             raise InputError("module", f"outputs of {outputs.dtype}", "a module that computes in float64 throughout")
+        if not bool(outputs.isfinite().all()):
+            raise InputError("module", "NaN or infinity at random parameters", "a module with finite outputs")
         again = scalar_outputs(function(theta, examples), examples.shape[0])
         if _differ(again, outputs):
             raise InputError("module", "two outputs for the same input", "a module without randomness or memory")
