@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from mpmath import exp, fdot, findroot, log, mpf, workdps
 from scipy.optimize import brentq, minimize
 
 from margin_projection import InputError, MarginSet, ProjectionError, Task, project, sequential_projections
@@ -326,3 +327,24 @@ def test_figure_1a_is_degenerate_from_zero():
     path = regularized_path(Linear(2), [figure1("a")], "cyclic", [1e3, 1e6], num_steps=1)
     assert path.limits[0] == pytest.approx([0.25, 0.25], abs=1e-12)  # (5, -1) is tight there, without a multiplier
     assert path.expansion_statuses[0] == "WEAKLY_ACTIVE" and (path.statuses == "GLOBAL").all()
+
+
+def test_accuracies_bound_the_distance_to_the_exact_iterate_rounding_included():
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x, start = np.array([[1.0], [0.1]]) * rng.standard_normal((2, 2))
+        path = regularized_path(Linear(2), [Task([x], [1])], "cyclic", [2.0, 8.0, 1e6], num_steps=1, start=start)
+        with workdps(60):
+            row, first = [mpf(each) for each in x], [mpf(each) for each in start]
+            square, initial = fdot(row, row), fdot(row, first)
+            for s, point, accuracy in zip((2, 8, 10**6), path.points[0], path.accuracies[0], strict=True):
+                scaled = mpf(s)
+
+                def equation(dual, s=scaled, square=square, initial=initial):  # margin initial + mu |x|^2, mu = e^dual
+                    return log(2) + dual + log(s) - s + log(1 + exp(s * (initial + exp(dual) * square)))
+
+                guess = log(mpf(float((point - start) @ x / (x @ x))))
+                mu = exp(findroot(equation, guess, tol=1e-90))
+                gaps = [mpf(each) - other - mu * side for each, other, side in zip(point, first, row, strict=True)]
+                assert fdot(gaps, gaps) <= mpf(accuracy) ** 2
+                assert accuracy <= 1e-8

@@ -20,6 +20,7 @@ from margin_projection._arrays import to_numpy
 from margin_projection.networks.base import Structure
 from margin_projection.projections.result import Status
 from margin_projection.projections.verification import MATCH
+from margin_projection.regularization.losses import ClassificationLoss
 from margin_projection.regularization.newton import RelaxedPoint, RelaxedProblem
 from margin_projection.regularization.rows import Rows
 from margin_projection.sets.margin_set import ConstraintSystem
@@ -56,8 +57,8 @@ def certify(
     bound = objective_lower_bound(problem, point)
     gap = max(0.0, objective - bound) if math.isfinite(bound) else math.inf
     accuracy = math.inf
-    if problem.system.model.structure is Structure.LINEAR and problem.loss.in_logarithms:
-        accuracy = _strong_convexity(problem, point.theta)
+    if problem.system.model.structure is Structure.LINEAR and isinstance(problem.loss, ClassificationLoss):
+        accuracy = _strong_convexity(problem.system, problem.loss, problem.hat, point.theta)
     if not point.residual <= tolerance:
         status = Status.STALLED
     elif gap <= MATCH * (1.0 + abs(objective)):
@@ -67,12 +68,23 @@ def certify(
     return StepCertificate(status, objective, gap, point.residual, accuracy)
 
 
-def _strong_convexity(problem: RelaxedProblem, theta: Tensor) -> float:
-    """||theta - minimizer|| <= ||grad Phi(theta)|| / 2, as Phi is 2-strongly convex for linear models."""
-    system = problem.system
-    rows = torch.as_tensor(system.rows, device=theta.device)
-    multipliers = problem.loss.multipliers(problem.loss.from_slack(system.constraint_values(theta)))
-    bound = float((theta - problem.hat - multipliers @ rows).norm())
+def _strong_convexity(system: ConstraintSystem, loss: ClassificationLoss, hat: Tensor, theta: Tensor) -> float:
+    """||theta - minimizer|| <= ||grad Phi(theta)|| / 2, as Phi is 2-strongly convex for linear models.
+
+    A first-order bound on the gradient's rounding is added: a gradient that rounds to 0 proves no distance of 0.
+    """
+    point, origin, rows = (each.astype(_EXTENDED) for each in (to_numpy(theta), to_numpy(hat), system.rows))
+    fine = float(np.finfo(_EXTENDED).eps)
+    slack = (rows @ point - system.offsets).astype(np.float64)
+    sums = np.abs(system.rows) @ np.abs(to_numpy(theta)) + np.abs(system.offsets)
+    dual = loss.from_slack(torch.as_tensor(slack))
+    multipliers = loss.multipliers(dual).numpy()
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = loss.dual_rounding(slack, _EPSILON * np.abs(slack) + (theta.numel() + 2) * fine * sums)
+        gradient = np.linalg.norm((point - origin - multipliers.astype(_EXTENDED) @ rows).astype(np.float64))
+        rounding = (multipliers * (np.expm1(spread) + 4.0 * _EPSILON)) @ np.linalg.norm(system.rows, axis=1)
+        rounding += 4.0 * fine * np.linalg.norm(np.abs(to_numpy(theta)) + np.abs(to_numpy(hat)))
+        bound = float(gradient * (1.0 + 4.0 * theta.numel() * _EPSILON) + rounding)
     return bound if math.isfinite(bound) else math.inf
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -77,7 +78,7 @@ class ClassificationLoss(ScaledLoss):
     in_logarithms = True
 
     def __init__(self, name: str, log_inverse_lambda: float, degree: float, count: int) -> None:
-        self.s, self.is_logistic = log_inverse_lambda, name == "logistic"
+        self.s, self.count, self.is_logistic = log_inverse_lambda, count, name == "logistic"
         self.shift = (1.0 - 2.0 / degree) * math.log(log_inverse_lambda) - math.log(2.0 * count)
 
     def _log_share(self, dual: Tensor) -> Tensor:
@@ -106,6 +107,11 @@ class ClassificationLoss(ScaledLoss):
             return plain
         z = self.s * (1.0 + slack)
         return torch.where(z > 0, plain - torch.log1p(torch.exp(-z.abs())), self.shift + self.s - _softplus(z))
+
+    def dual_rounding(self, slack: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        """A first-order bound on the error of `from_slack` at slacks that are known up to ``spread`` (n,)."""
+        sizes = abs(math.log(self.s)) + math.log(2.0 * self.count) + self.s * np.abs(slack) + 2.0
+        return np.asarray(self.s * spread + 4.0 * np.finfo(np.float64).eps * sizes)
 
     def advance(self, dual: Tensor, change: Tensor, pull: Tensor, length: float) -> Tensor:
         relative = length * torch.where(change != 0, change * torch.exp(-dual), pull * self._steepness(dual))
