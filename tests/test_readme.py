@@ -13,13 +13,29 @@ from margin_projection.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCKS = FENCED.findall(README)
 PYTHON = [code for language, code in BLOCKS if language == "python"]
+PAGES = [
+    pytest.param(code, id=f"{page.stem}-{index}")
+    for page in sorted((ROOT / "docs").glob("*.md"))
+    for index, (language, code) in enumerate(FENCED.findall(page.read_text(encoding="utf-8")))
+    if language == "python"
+]
 
 
 @pytest.mark.parametrize("index", range(len(PYTHON)))
 def test_python_blocks_run(index: int, capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(PYTHON[index], f"README.md, block {index}", "exec"), {"__name__": "__main__"})
+    assert "nan" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("code", PAGES)
+def test_python_blocks_of_the_documents_run(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "a document", "exec"), {"__name__": "__main__"})
     assert "nan" not in capsys.readouterr().out
 
 
