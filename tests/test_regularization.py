@@ -348,3 +348,13 @@ def test_accuracies_bound_the_distance_to_the_exact_iterate_rounding_included():
                 gaps = [mpf(each) - other - mu * side for each, other, side in zip(point, first, row, strict=True)]
                 assert fdot(gaps, gaps) <= mpf(accuracy) ** 2
                 assert accuracy <= 1e-8
+
+
+@pytest.mark.parametrize("angle", [1e-5, 1e-6])
+@pytest.mark.parametrize("grid", [[1e3, 1e6], GRID])
+def test_nearly_equal_samples_are_followed_to_the_largest_s(angle, grid):
+    task = Task([[1.0, 0.0], [1.0, angle]], [1, 1])
+    path = regularized_path(Linear(2), [task], "cyclic", grid, num_steps=1, start=np.array([0.0, -1.0]))
+    assert (path.statuses == "GLOBAL").all() and (path.branches == 0).all()
+    assert path.limits[0] == pytest.approx([1.0 + angle, angle - 1.0], abs=1e-9)
+    assert path.distances[0, -1] <= 1e-4

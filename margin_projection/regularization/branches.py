@@ -152,11 +152,28 @@ def follow_up(setting: StepSetting, known: Sequence[Sequence[RelaxedPoint | None
         reached = [each for each in candidates if each is not None]
         fresh = [e for e in reached if e.residual <= setting.tolerance and not _is_among(e, others)]
         current = min(fresh, key=lambda each: problem.objective(each.theta), default=None)
+        is_bare = current is None and not any(other is not None for other in others)
+        if is_bare and s > LARGEST_DESCENT:
+            current = _climb(setting, index)
         best = current
-        if current is None and not any(other is not None for other in others):
+        if is_bare and current is None:
             best = min(reached, key=lambda each: problem.objective(each.theta), default=None)
         found.append(best)
     return _sweep_down(setting, known, found)
+
+
+def _climb(setting: StepSetting, index: int) -> RelaxedPoint | None:
+    """A stationary point at a large s: descent from the previous iterate at a small s, followed up at that iterate."""
+    hat, goal, s = setting.hats[index], setting.grid[index], LARGEST_DESCENT
+    problem = RelaxedProblem(setting.system, hat, setting.loss_at(s))
+    point = descend(problem, hat, setting.tolerance, setting.seed)
+    if point is None or point.residual > setting.tolerance:
+        return None
+    while point is not None and s < goal:
+        above = min(goal, _APART * s)
+        point = _bridge(setting, point, (hat, s), (hat, above), 0)
+        s = above
+    return point
 
 
 def _sweep_down(

@@ -77,6 +77,8 @@ def take_step(
     others: list[RelaxedPoint | None] = [None] * len(setting.grid)
     if not _is_convex(setting) or any(point is None for branch in branches for point in branch.path):
         others = follow_up(setting, [branch.path for branch in branches])
+    if _is_convex(setting):
+        others = _on_the_only_branch(branches[0].path, others, setting.tolerance)
     nearer = _nearer_limit(setting, others[-1], branches)
     if nearer is not None:
         branches.append(_branch(setting, nearer, previous))
@@ -87,6 +89,16 @@ def take_step(
 def _is_convex(setting: StepSetting) -> bool:
     """Whether Phi is convex: then a stationary point is the only minimizer, and no other is looked for."""
     return setting.system.model.structure is Structure.LINEAR
+
+
+def _on_the_only_branch(
+    path: list[RelaxedPoint | None], others: list[RelaxedPoint | None], tolerance: float
+) -> list[RelaxedPoint | None]:
+    """Where Phi is convex, stationary points found elsewhere join ``path``; what is left of ``others``."""
+    for index, point in enumerate(others):
+        if path[index] is None and point is not None and point.residual <= tolerance:
+            path[index], others[index] = point, None
+    return others
 
 
 def _branch(setting: StepSetting, limit: LimitPoint, previous: Expansion) -> Branch:
