@@ -93,6 +93,23 @@ def test_random_orderings_of_two_lines_are_within_the_bound() -> None:
     assert mean[1] <= bound[1] * 1.5  # one step: half of the runs stay where they are
 
 
+def test_a_periodic_run_is_not_held_against_a_random_bound() -> None:
+    tasks, report = lines()
+    observed = observed_rate(mp.sequential_projections(Linear(2), tasks, start=[1.2, 1.3], num_steps=60))
+    (comparison,) = compare_rates(observed, predicted_rate(report, "random"))
+    assert comparison.status is ComparisonStatus.NOT_COMPARABLE and comparison.ratio is None
+
+
+@pytest.mark.parametrize("nothing", [None, [], 0.5, ["sharp"]])
+def test_reports_and_predictions_are_asked_for(nothing: object) -> None:
+    tasks, _ = lines()
+    observed = observed_rate(mp.sequential_projections(Linear(2), tasks, start=[1.2, 1.3], num_steps=60))
+    with pytest.raises(mp.InputError, match="report must be the result of regularity"):
+        predicted_rate(nothing)  # type: ignore[arg-type]
+    with pytest.raises(mp.InputError, match="predicted must be one result of predicted_rate"):
+        compare_rates(observed, nothing)  # type: ignore[arg-type]
+
+
 def test_a_violated_proved_bound_is_a_contradiction() -> None:
     tasks, report = lines()
     run = mp.sequential_projections(Linear(2), tasks, start=[1.2, 1.3], num_steps=60)

@@ -28,7 +28,7 @@ class ComparisonStatus(enum.Enum):
         "to this start, or holds in expectation, or the distances are not certified."
     )
     CONTRADICTION = "A proved bound is violated by certified distances, in the ball where it is granted."
-    NOT_COMPARABLE = "Nothing to compare: no rate was observed, or none is predicted."
+    NOT_COMPARABLE = "Nothing to compare: no rate was observed, none is predicted, or one of another ordering."
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def compare_rates(
     Args:
         observed: of `observed_rate`.
         predicted: one or several of `predicted_rate`, for the same ordering: cyclic bounds are those of the tasks in
-            the order of the report, so that a run in another order, or of another period, contradicts nothing.
+            the order of the report, so that a run in another order, or of another period, contradicts nothing; random
+            bounds and a periodic run are not comparable.
         start_distance: ||Theta_0 - theta*||, which decides whether a proved bound was granted to the run (default
             None: not known, so that no contradiction is ever reported).
 
@@ -79,10 +80,11 @@ def compare_rates(
     Raises:
         InputError: no predictions, or a negative distance.
     """
-    predictions = [predicted] if isinstance(predicted, PredictedRate) else list(predicted)
+    predictions = [predicted] if isinstance(predicted, PredictedRate) else predicted
     if not isinstance(observed, ObservedRate):
         raise InputError("observed", observed, "the result of observed_rate")
-    if not predictions or not all(isinstance(each, PredictedRate) for each in predictions):
+    listed = isinstance(predictions, Sequence) and len(predictions) > 0
+    if not listed or not all(isinstance(each, PredictedRate) for each in predictions):
         raise InputError("predicted", predicted, "one result of predicted_rate, or a nonempty sequence of them")
     if start_distance is not None:
         check_real("start_distance", start_distance, 0.0)
@@ -93,7 +95,9 @@ def _compare(observed: ObservedRate, prediction: PredictedRate, start_distance: 
     factor, low = _observed_factor(observed, prediction)
     granted = None if start_distance is None else bool(start_distance <= prediction.radius)
     says_nothing = (PredictionStatus.NOT_APPLICABLE, PredictionStatus.VACUOUS)
-    if factor is None or prediction.status in says_nothing:
+    immediate = prediction.status is PredictionStatus.IMMEDIATE
+    other_ordering = prediction.ordering == "random" and observed.periodic and not immediate
+    if factor is None or prediction.status in says_nothing or other_ordering:
         return RateComparison(prediction, ComparisonStatus.NOT_COMPARABLE, factor, None, None, None, granted)
     bound = prediction.per_cycle
     excess = _worst_excess(observed, prediction)

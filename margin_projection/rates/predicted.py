@@ -77,8 +77,10 @@ def predicted_rate(
             ask for, or in the "limit".
 
     Raises:
-        InputError: an unknown bound or constants, or an ordering of another kind.
+        InputError: no report, an unknown bound or constants, or an ordering of another kind.
     """
+    if not isinstance(report, RegularityReport):
+        raise InputError("report", report, "the result of regularity")
     check_choice("bound", bound, BOUNDS)
     check_choice("constants", constants, CONSTANTS)
     kind = _kind(ordering)
