@@ -156,6 +156,16 @@ def test_halfspaces_end_in_finite_time():
     assert observed.status is RateStatus.FINITE and observed.reached_step == 2 and observed.rate is None
 
 
+def test_one_task_ends_in_finite_time_from_a_start_nearby():
+    """A local projection's distances are known to 1e-7 only; no trend is needed where the first one ends in C*."""
+    model = FullyConnected((2, 2, 1), "relu")
+    start = [0.99, 0.0, 0.1, 1.0, 0.99, 0.0]
+    run = sequential_projections(model, [Task([[1.0, 0.0]], [1.0])], start=start, num_steps=6)
+    observed = observed_rate(run)
+    assert 0.0 < run.joint_distances[0, 0] < 0.1 and not observed.certified
+    assert observed.status is RateStatus.FINITE and observed.reached_step == 1
+
+
 def test_a_start_in_the_joint_set_is_reported():
     observed = observed_rate(run_of(affine_tasks(0, 2, (1, 1)), np.random.default_rng(0).standard_normal(2), 10))
     assert observed.status is RateStatus.IN_SET and observed.reached_step == 0

@@ -114,6 +114,8 @@ def _reaching(
     if _accelerates(logs) and not _is_sharp(linear.rate):
         return Behaviour(RateStatus.SUPERLINEAR, limit_distance=0.0)
     directly = above[: last + 1].all() and series.steps[last + 1] - series.steps[last] == series.period
+    if directly and series.num_tasks == 1 and last == 0:  # the first projection ends in C*, however near the start was
+        return Behaviour(RateStatus.FINITE, limit_distance=0.0)
     if directly and logs[-1] + min(trend, 0.0) > np.log(margin * series.noise[last + 1]):
         return Behaviour(RateStatus.FINITE, limit_distance=0.0)
     return linear

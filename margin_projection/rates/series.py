@@ -23,6 +23,7 @@ class DistanceSeries:
     """Distances of S samples (one a trajectory: the mean over its runs) at the ends of blocks of steps.
 
     Attributes:
+        num_tasks: M.
         period: steps a block; 1 where every step counts.
         steps_per_cycle: the period of the ordering, or M where it has none.
         periodic: whether the ordering is.
@@ -39,6 +40,7 @@ class DistanceSeries:
         set_distances: (M,) from its last iterate to each C_m, or None.
     """
 
+    num_tasks: int
     period: int
     steps_per_cycle: int
     periodic: bool
@@ -94,6 +96,7 @@ def distance_series(trajectories: Any, period: Any, run: Any) -> DistanceSeries:
         noise = np.maximum(noise, swallowed)
     single = len(chosen) == 1 and distances.shape[1] == 1
     return DistanceSeries(
+        num_tasks=len(chosen[0].task_names),
         period=block,
         steps_per_cycle=cycle if periodic and cycle is not None else len(chosen[0].task_names),
         periodic=periodic,
