@@ -63,7 +63,8 @@ class RegularizedPath:
         model_name, task_names, loss, degree: the setting; weighted: whether the regularizer has weights.
         log_inverse_lambda: (S,) s; indices: (T,) the task of each step, from 0; start: (p,) the scaled start.
         points: (T, S, p) the scaled iterates.
-        limits: (T, p) the run of Algorithm 2 that they tend to.
+        limits: (T, p) the run of Algorithm 2 that they tend to; where none is known (``limit_branches`` is -1) the
+            iterate of the largest s.
         distances, angles: (T, S) from the iterate to its limit, the angle in radians (0 where one of them is 0).
         multipliers: (T, S, n) implied multipliers mu_i, in `project`'s convention; nan beyond the task's own samples.
         limit_multipliers: (T, n) those of the projection.
@@ -73,7 +74,7 @@ class RegularizedPath:
         gaps: (T, S) objective minus the proved lower bound; infinite where nothing is proved.
         residuals: (T, S) of the relaxed KKT system.
         accuracies: (T, S) proved bounds on the distance to the exact iterate (given the previous one), for linear
-            models; infinite elsewhere.
+            models; infinite elsewhere. With weights in the coordinates B_t^{1/2} theta, up to their own rounding.
         branches: (T, S) the minimizer of the projection on whose branch the iterate lies; -1 where it lies on none.
         limit_branches: (T,) the one that the path tends to, that is the branch of the largest s.
         minimizers: (T, K, p) all minimizers that were followed; nan beyond ``minimizer_counts`` (T,).
