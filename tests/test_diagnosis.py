@@ -177,6 +177,7 @@ def test_regression() -> None:
     module = nn.Linear(2, 1, bias=False)
     fits = diagnose(module, tasks, [1.0, 2.0])
     assert fits.separation.status is SeparationStatus.FITS
+    assert all(margin <= 0.0 and str(margin) != "-0.0" for margin in fits.separation.margins)
     assert fits.condition("metric regularity of C*").verdict is Verdict.HOLDS
     assert fits.report is not None and fits.report.least_singular_value.contains(1.0, 1e-9)
     missed = diagnose(module, tasks, [1.0, 3.0])

@@ -121,7 +121,9 @@ def _margins(outputs: Outputs, tasks: Sequence[Task], theta: Tensor) -> tuple[fl
 
 
 def _margin(task: Task, values: np.ndarray) -> float:
-    return float((task.y * values).min()) if task.kind == "classification" else -float(np.abs(values - task.y).max())
+    if task.kind == "classification":
+        return float((task.y * values).min())
+    return 0.0 - float(np.abs(values - task.y).max())  # no -0 where all are met
 
 
 def _factor(
