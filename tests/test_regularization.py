@@ -257,6 +257,7 @@ TASK, OTHER = Task([[1.0, 0.0]], [1]), Task([[1.0, 0.0]], [2.0], "regression")
         ({"loss": "squared"}, "loss"),
         ({"tasks": [OTHER], "loss": "logistic"}, "loss"),
         ({"weights": np.array([1.0, -1.0])}, "weights"),
+        ({"weights": np.array([1.0, 1e-30])}, "weights"),
         ({"weights": np.array([[1.0, 2.0], [2.0, 1.0]])}, "weights"),
         ({"weights": np.array([[1.0, 1.0], [0.0, 1.0]])}, "weights"),
         ({"weights": [np.ones(2), np.ones(2)]}, "weights"),

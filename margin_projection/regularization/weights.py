@@ -17,6 +17,7 @@ from margin_projection.tasks.task import Task
 
 FISHER_KINDS = ("diagonal", "full")
 _SYMMETRIC = 1e-12
+_LEAST_SHARE = 1e-26  # of the largest weight: beyond, the coordinates B^{1/2} theta are singular in float64
 
 
 def fisher_weights(model: Model, task: Task, theta: Array, kind: str = "diagonal", damping: float = 1e-3) -> Any:
@@ -84,6 +85,8 @@ def _reparametrized(model: Model, name: str, weights: Any) -> Reparametrized:
     if tuple(tensor.shape) == (p,):
         if not bool((tensor > 0).all()):
             raise InputError(name, weights, "positive in every entry")
+        if not float(tensor.min()) > _LEAST_SHARE * float(tensor.max()):
+            raise InputError(name, weights, f"no entry below {_LEAST_SHARE:g} of the largest")
         return Reparametrized(model, tensor.rsqrt())
     if tuple(tensor.shape) != (p, p):
         raise InputError(name, weights, f"of shape ({p},) or ({p}, {p})")
