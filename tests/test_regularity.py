@@ -329,3 +329,16 @@ def test_a_value_beyond_a_proved_bound_is_an_error() -> None:
     with pytest.raises(ArithmeticError, match="beyond the bound"):
         Interval.between(1.1, 1.0, "search", "proof", False)
     assert Interval.between(1.0 + 1e-9, 1.0, "search", "proof", False).lower == 1.0
+
+
+def test_where_the_papers_kappa_fails_the_report_says_so() -> None:
+    """Two nearly parallel regression constraints refute Lemma D.2; curved classification sets need more on a ball."""
+    tasks = [mp.Task([[1.0, 0.0]], [1.0], "regression"), mp.Task([[1.0, 0.01]], [1.0], "regression")]
+    assert any("Lemma D.2 is refuted here" in note for note in regularity(Linear(2), tasks, [1.0, 0.0], 0.1).notes)
+    apart = [mp.Task([[1.0, 0.0]], [1.0], "regression"), mp.Task([[0.0, 1.0]], [1.0], "regression")]
+    assert not regularity(Linear(2), apart, [1.0, 1.0], 0.1).notes
+    curved = mp.tasks.catastrophic_pair(0.005)
+    model = SquaredLinear(2)
+    point = mp.project([3.0, 0.1, 0.1, 0.3], [mp.MarginSet(model, task) for task in curved]).point
+    notes = regularity(model, curved, point, 0.3, draws=0).notes
+    assert any("proved as the ball shrinks, not on the ball" in note for note in notes)

@@ -150,8 +150,15 @@ def _diagnose(subject: Subject, tasks: Sequence[Task], start: Array | None, how:
         rates={} if report is None else _rates(report),
         advice=collect_advice(groups, separation, report),
         restricted=restricted,
-        notes=() if report is None else (report.state.value, *report.notes),
+        notes=(*_undone(subject, how), *(() if report is None else (report.state.value, *report.notes))),
     )
+
+
+def _undone(subject: Subject, how: _How) -> tuple[str, ...]:
+    """What was asked for and could not be done."""
+    if how.project and subject.model is None:
+        return ("nothing was projected: projections onto C* need a homogeneous network",)
+    return ()
 
 
 def _contradicted(model: Model, tasks: Sequence[Task], separation: Separation) -> Separation:

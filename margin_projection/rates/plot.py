@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from margin_projection._pictures import new_figure, save_picture
 from margin_projection._validation import InputError, check_real
 from margin_projection.rates.observed import LinearRate, ObservedRate
+from margin_projection.rates.predicted import PredictedRate
 
 # Okabe and Ito's colours, told apart by the colour-blind; styles tell the lines apart in grey.
 _FIT, _SQUARED = "#D55E00", "#CC79A7"
@@ -21,7 +22,7 @@ _COLOURS = ("#0072B2", "#009E73", "#E69F00", "#56B4E9")
 _STYLES: tuple[Any, ...] = ("-.", ":", (0, (5, 1, 1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 
 
-def plot_rates(observed: ObservedRate, path: Any, predicted: Sequence[tuple[str, float]] = ()) -> None:
+def plot_rates(observed: ObservedRate, path: Any, predicted: Sequence[tuple[str, float] | PredictedRate] = ()) -> None:
     """Draw d(Theta_k, C*) over k on a logarithmic axis, with the fit and its window, and reference rates.
 
     Distances within the noise are left out. A reference rate starts at the first distance shown, as the bounds of
@@ -30,7 +31,8 @@ def plot_rates(observed: ObservedRate, path: Any, predicted: Sequence[tuple[str,
     Args:
         observed: what `observed_rate` returned.
         path: of the picture; its suffix names the format (.png, .svg, .pdf, ...).
-        predicted: (label, factor per step) of each reference rate, factors in (0, 1].
+        predicted: reference rates: results of `predicted_rate` (those without a factor in (0, 1] are left out), or
+            pairs (label, factor per step), factors in (0, 1].
 
     Raises:
         InputError: the suffix names no known format, the directory does not exist, or a reference rate is no pair of a
@@ -46,6 +48,10 @@ def _check_references(predicted: Any) -> list[tuple[str, float]]:
     references = []
     for index, pair in enumerate(predicted):
         name = f"predicted[{index}]"
+        if isinstance(pair, PredictedRate):
+            if 0.0 < pair.per_step <= 1.0:
+                references.append((pair.bound, pair.per_step))
+            continue
         if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
             raise InputError(name, pair, "a pair (label, factor per step)")
         references.append((str(pair[0]), check_real(name, pair[1], 0.0, 1.0, open_below=True)))

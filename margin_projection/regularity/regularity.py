@@ -32,6 +32,7 @@ from margin_projection.regularity.report import PointState, RegularityReport
 from margin_projection.sets.margin_set import MarginSet, intersection
 from margin_projection.tasks.task import Task
 
+_BEYOND = 1e-6  # relative excess of a ratio met over a formula that rounding explains
 _SEARCHABLE = 2_000_000  # parameters times samples up to which the ball is searched by projections
 _SEARCHED = 8  # samples, those of the largest gradients, whose constants are searched for large values ...
 _SEARCH_WORK = 250_000  # ... and fewer, down to 2, where their number times that of the parameters exceeds this
@@ -167,7 +168,7 @@ class _Builder:
             norm=geometry.norm,
             radius=self.radius,
             state=self._state(),
-            notes=self._notes(limit, local),
+            notes=(*self._notes(limit, local), *self._against_the_paper(max(tangent.ratio, found.proved), limit, ball)),
             active=tuple(np.flatnonzero(active[tasks == m]) for m in range(len(self.sets))),
             constraint_values=geometry.values,
             euler_residual=geometry.euler_residual,
@@ -231,6 +232,18 @@ class _Builder:
         if self._smallest_label() == 0.0:
             notes.append("a label is 0: the formulas of Theorem 15, which divide by y_min, say nothing")
         return tuple(notes)
+
+    def _against_the_paper(self, met: float, limit: BallConstants, ball: BallConstants) -> list[str]:
+        """Where kappa and the paper's formula for it disagree."""
+        in_limit, on_ball = (self._paper(each.lipschitz, each.smoothness).kappa for each in (limit, ball))
+        number = "D.2" if self.is_equality else "C.11"
+        if met > on_ball * (1.0 + _BEYOND):
+            return [f"Lemma {number} is refuted here: its kappa is {on_ball:.4g}, but d(x, C*) reaches {met:.4g} "
+                    f"max_m d(x, C_m) for x near theta*"]  # fmt: skip
+        if in_limit < ball.kappa < math.inf and not self.is_equality:
+            return [f"the kappa proved on the ball ({ball.kappa:.4g}) exceeds the formula of Lemma {number} at theta* "
+                    f"({in_limit:.4g}), which is proved as the ball shrinks, not on the ball"]  # fmt: skip
+        return []
 
     def _margin(self, margin: Interval) -> Interval:
         """Margins where a piece may be missing are sampled."""
