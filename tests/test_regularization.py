@@ -359,3 +359,13 @@ def test_nearly_equal_samples_are_followed_to_the_largest_s(angle, grid):
     assert (path.statuses == "GLOBAL").all() and (path.branches == 0).all()
     assert path.limits[0] == pytest.approx([1.0 + angle, angle - 1.0], abs=1e-9)
     assert path.distances[0, -1] <= 1e-4
+
+
+@pytest.mark.parametrize("distance", [1e2, 1e4, 1e6])
+def test_limits_of_far_starts_lie_in_the_set(distance):
+    x = np.array([[1.0, 0.0], [1.0, 1e-7], [1.0, 3e-8]])  # only the first is active at (1, distance)
+    for order in ([0, 1, 2], [1, 2, 0], [2, 1, 0]):
+        task = Task(x[order], np.ones(3))
+        path = regularized_path(Linear(2), [task], "cyclic", [1e3, 1e6], num_steps=1, start=np.array([0.0, distance]))
+        assert path.limits[0] == pytest.approx([1.0, distance], abs=1e-9 + 1e-15 * distance)
+        assert (path.statuses == "GLOBAL").all()

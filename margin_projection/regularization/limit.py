@@ -16,7 +16,9 @@ from margin_projection.regularization.newton import RelaxedPoint, RelaxedProblem
 from margin_projection.regularization.rows import HeldKinks, Rows
 from margin_projection.sets.margin_set import ConstraintSystem
 
-_ACTIVE = 1e-6  # slack, relative to the row's gradient times the point's size, of an active constraint
+_ACTIVE = (1e-6, 1e-9, 1e-12)  # slack, relative to gradient times point, of active constraints: the first that works
+_VIOLATED = 1e-9  # violation beyond which, with rounding, a refined point solved the wrong rows
+_ROUNDINGS = 64.0 * 2.0**-52  # relative to gradient times point
 _CARRIED = 1e-7  # share of the largest multiplier beyond which one counts as positive
 _UNMOVED = 1e-9  # relative share of the displacement below which a multiplier may be rounding, and counts as 0
 _ON_KINK = 1e-7
@@ -69,12 +71,27 @@ class LimitPoint:
 def limit_point(system: ConstraintSystem, start: Tensor, theta: Tensor) -> LimitPoint:
     """What `project` found, from the point alone: multipliers by nonnegative least squares, then Newton's method.
 
+    Far from the origin, constraints that are not active look so, and solving them as equations leads out of the set:
+    then fewer are taken to be active.
+
     Args:
         start: (p,) the projected point; theta: (p,) a minimizer.
     """
+    first, is_refined = _refined(system, start, theta, _ACTIVE[0])
+    limit = first
+    for share in _ACTIVE[1:]:
+        if is_refined:
+            break
+        limit, is_refined = _refined(system, start, theta, share)
+    return limit if is_refined else first
+
+
+def _refined(system: ConstraintSystem, start: Tensor, theta: Tensor, share: float) -> tuple[LimitPoint, bool]:
+    """The limit point with slacks up to ``share`` counted as active, and whether refining it led to a feasible one."""
     rows, is_equality = Rows(system, theta, HeldKinks.none(theta)), system.tensors(theta.device)[3]
     norms = torch.diagonal(rows.gram)[: rows.count].clamp_min(0.0).sqrt()
-    near = (rows.slack.abs() <= _ACTIVE * (1.0 + norms * theta.norm())) | is_equality
+    sizes = 1.0 + norms * theta.norm()
+    near = (rows.slack.abs() <= share * sizes) | is_equality
     multipliers, held = _explain(system, start, theta, near)
     largest = float(multipliers.abs().max())
     moving = multipliers.abs() * norms > _UNMOVED * (1.0 + float(theta.norm()))
@@ -82,10 +99,14 @@ def limit_point(system: ConstraintSystem, start: Tensor, theta: Tensor) -> Limit
     problem = RelaxedProblem(system, start, HardConstraints(active))
     point = solve_relaxed(problem, theta, multipliers * active, held, 1e-12)
     moved = float((point.theta - theta).norm())
-    if moved > 1e-4 * (1.0 + float(theta.norm())) or (point.dual[~is_equality] < 0).any():
+    violations = system.violation_values(system.constraint_values(point.theta)) - rows.slack.abs() * is_equality
+    is_refined = bool((violations <= _VIOLATED + _ROUNDINGS * sizes).all())
+    is_refined &= moved <= 1e-4 * (1.0 + float(theta.norm())) and not bool((point.dual[~is_equality] < 0).any())
+    if not is_refined:
         point = RelaxedPoint(theta, multipliers * active, theta.new_zeros(len(held)), held, 1e-6, 0.0, 0)
     distance = float((point.theta - start).norm())
-    return LimitPoint(point.theta, point.dual * active, active, near | active, point.held, point.residual, distance)
+    dual = point.dual * active
+    return LimitPoint(point.theta, dual, active, near | active, point.held, point.residual, distance), is_refined
 
 
 def _explain(system: ConstraintSystem, start: Tensor, theta: Tensor, near: Tensor) -> tuple[Tensor, HeldKinks]:
