@@ -81,7 +81,7 @@ def regularity(
     >>> from margin_projection.networks import Linear
     >>> tasks = [Task([[1.0, 0.0]], [1]), Task([[0.0, 1.0]], [1])]
     >>> report = regularity(Linear(2), tasks, [1.0, 1.0], radius=0.5)
-    >>> round(report.mfcq_best.lower**2, 9), round(report.kappa.upper**2, 9)
+    >>> round(report.mfcq_best.lower**2, 6), round(report.kappa.upper**2, 6)
     (0.5, 2.0)
     """
     if isinstance(tasks, Task | str) or not isinstance(tasks, Sequence) or not tasks:
