@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from user_modules import Function, SquaredReLU, linear
 import margin_projection as mp
 from margin_projection._validation import InputError
 from margin_projection.diagnosis import Diagnosis, Homogeneity, SeparationStatus, Verdict, degree_groups, diagnose
+from margin_projection.regularity import PointState
 from margin_projection.tasks import Task
 
 EXACT = 1e-12
@@ -264,3 +267,18 @@ def test_degree_groups_serve_the_diagnosis() -> None:
     module, tasks = separated(mlp(bias=True))
     alone = degree_groups(module, X=np.concatenate([task.X for task in tasks]))
     assert [g.weight for g in diagnose(module, tasks).groups.groups] == [g.weight for g in alone.groups]
+
+
+def test_projected_points_lie_on_the_boundary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A local solver that stops 1e-7 inside of C* leaves no interior point behind."""
+    module = importlib.import_module("margin_projection.diagnosis.diagnose")
+    exact = module.project_onto
+
+    def a_little_inside(*arguments: object, **options: object) -> mp.Projection:
+        found = exact(*arguments, **options)  # type: ignore[arg-type]
+        return replace(found, point=np.array(found.point) * (1.0 + 1e-6))
+
+    monkeypatch.setattr(module, "project_onto", a_little_inside)
+    found = diagnose(nn.Linear(2, 1, bias=False), ORTHOGONAL, [0.2, 0.4], project=True)
+    assert found.report is not None and abs(found.report.constraint_values.min()) < 1e-15
+    assert found.report.state is not PointState.INTERIOR

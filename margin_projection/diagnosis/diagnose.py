@@ -177,7 +177,19 @@ def _projected(subject: Subject, model: Model, tasks: Sequence[Task], separation
         found = project_onto(begin, sets, starts=starts, seed=how.seed, throw=False, progress=how.tell)
         if found.status.is_success or found.status is Status.INFEASIBLE:
             break
+    if found.status.is_success and tasks[0].kind == "classification":
+        found = replace(found, point=_onto_the_boundary(model, tasks, np.array(found.point)))
     return projected(separation, found)
+
+
+def _onto_the_boundary(model: Model, tasks: Sequence[Task], point: np.ndarray) -> np.ndarray:
+    """``point`` scaled to a least margin of 1: a local solver may stop a little inside of C*, where nothing is active.
+
+    Its complementarity compares multipliers times constraints with its tolerance, so that a constraint with a small
+    multiplier need not be met to the last digits.
+    """
+    least = min(float((task.y * model(point, task.X)).min()) for task in tasks)
+    return point * least ** (-1.0 / model.degree)
 
 
 def _regularity(model: Model, tasks: Sequence[Task], theta_star: np.ndarray, how: _How) -> RegularityReport:
