@@ -120,6 +120,7 @@ def test_best_margin_against_a_conic_solver_at_kinks(seed: int) -> None:
     objective = cvxpy.Minimize(cvxpy.norm(np.array(pieces).T @ weights))
     brute = float(cvxpy.Problem(objective, [cvxpy.sum(weights) == 1]).solve(solver=cvxpy.CLARABEL))
     assert report.state is PointState.KINK and len(pieces) > count // 2
+    assert report.limit.kappa_euclidean == report.limit.kappa  # no singular value of one piece alone
     assert report.mfcq_best.contains(brute, HULL)
     assert report.mfcq_direction is not None
     assert (np.array(pieces) @ report.mfcq_direction).min() >= report.mfcq_best.lower - 1e-9
@@ -185,6 +186,17 @@ def test_dependent_regression_gradients_are_reported() -> None:
     report = regularity(SquaredLinear(2), tasks, [1.0, 0.0, 0.0, 0.0], 1e-3)
     assert report.kappa.upper == math.inf and any("dependent" in note for note in report.notes)
     assert report.least_singular_value is not None and report.least_singular_value.lower == 0.0
+
+
+def test_dependent_gradients_within_a_task_prove_no_ratio() -> None:
+    """Equal gradients at (1, 0, 0, 0), different samples: the set of the task is no manifold of its linearization."""
+    tasks = [
+        mp.Task([[1.0, 2.0], [1.0, -1.0]], [1.0, 1.0], "regression"),
+        mp.Task([[1.0, 0.5]], [1.0], "regression"),
+    ]
+    report = regularity(SquaredLinear(2), tasks, [1.0, 0.0, 0.0, 0.0], 1e-3, draws=0)
+    assert (report.kappa.lower, report.kappa.upper) == (0.0, math.inf)
+    assert report.kappa_limit.lower == 0.0
 
 
 def test_global_constants_follow_the_degree() -> None:

@@ -161,6 +161,8 @@ class InequalityNeighbourhood:
     def _euclidean(self, rows: np.ndarray, lipschitz: np.ndarray, shrink: float) -> float:
         """sqrt(samples of the largest task) / (least singular value of the gradients divided by G_j), if positive."""
         scales = lipschitz[rows]
+        if self.geometry.on_kinks[rows].any():  # the singular value would be that of one piece alone
+            return math.inf
         if shrink <= 0.0 or not np.isfinite(scales).all() or not (scales > 0.0).all():
             return math.inf
         block = self.geometry.gram[np.ix_(rows, rows)] / np.outer(scales, scales)

@@ -275,8 +275,14 @@ class _Builder:
         )  # type: ignore[return-value]
 
     def _tangent_search(self, weights: np.ndarray) -> TangentSearch:
+        """Ratios of tangent cones, where those are the cones of the gradients.
+
+        They need not be at kinks, nor where the gradients of one regression task depend on one another: its set may
+        then be smaller than its linearization.
+        """
         index = np.flatnonzero(self.active)
-        if not index.size or self._state() is not PointState.SMOOTH:
+        dependent = self.is_equality and not (self.neighbourhood.least_singular_values > 0.0).all()
+        if not index.size or dependent or self._state() is not PointState.SMOOTH:
             return TangentSearch(0.0, np.zeros(self.active.size), 0)
         cones = TangentCones(
             self.geometry.gram[np.ix_(index, index)], self.system.task_index[index], self.system.is_equality[index]
