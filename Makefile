@@ -12,7 +12,7 @@ WORKERS ?= 2
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.set-up
-PACKAGES := margin_projection figures benchmarks
+PACKAGES := margin_projection proofs_checks figures benchmarks
 # Twice quiet: errors alone.
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet --quiet
 

@@ -12,7 +12,7 @@ LAYERS = (
 ABOVE = ("cli", "verify")  # import from every layer and may print
 MOST_LINES = 400
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-FOLDERS = ("benchmarks", "figures", "margin_projection", "tests")
+FOLDERS = ("benchmarks", "figures", "margin_projection", "proofs_checks", "tests")
 PICKLERS = {"pickle", "dill", "joblib", "cloudpickle"}
 
 SOURCES = {file: file.read_text(encoding="utf-8") for name in FOLDERS for file in sorted((ROOT / name).rglob("*.py"))}

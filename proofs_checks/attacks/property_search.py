@@ -1,0 +1,120 @@
+"""Property search: hypothesis builds instances, guided by `target()` towards small slack, and shrinks what it finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity
+
+from proofs_checks.attacks.exactification import refutes
+from proofs_checks.attacks.seeded_provider import reproducible_draws
+from proofs_checks.condition import Truth
+from proofs_checks.errors import StatementError
+from proofs_checks.evaluation import Evaluation, evaluate
+from proofs_checks.instance import Instance
+from proofs_checks.statement import Statement
+
+_PHASES = (Phase.generate, Phase.target, Phase.shrink)
+
+
+class _Refuted(Exception):
+    """An exact counterexample: makes hypothesis shrink it."""
+
+
+@dataclass
+class Search:
+    """What a property search met.
+
+    Attributes:
+        tried: instances that satisfied the hypotheses. discarded: instances that were of no use.
+        distinct: how many different instances were tried.
+        pool: the tightest instances with their relative slack, the tightest first.
+        counterexample: an instance that refutes the statement exactly, shrunk by hypothesis.
+        unconfirmed: the instance of the worst violation in float64 that exact arithmetic did not confirm.
+    """
+
+    tried: int = 0
+    discarded: int = 0
+    distinct: set[Instance] = field(default_factory=set)
+    pool: list[tuple[float, Instance]] = field(default_factory=list)
+    counterexample: Instance | None = None
+    unconfirmed: Instance | None = None
+
+    @property
+    def tightest(self) -> float | None:
+        """The least relative slack; None where nothing was tried."""
+        return self.pool[0][0] if self.pool else None
+
+    def note(self, slack: float, instance: Instance, size: int) -> None:
+        """Keep the instance if it is among the ``size`` tightest."""
+        if len(self.pool) < size or slack < self.pool[-1][0]:
+            if all(instance != known for _, known in self.pool):
+                self.pool.append((slack, instance))
+            self.pool.sort(key=lambda entry: entry[0])
+            del self.pool[size:]
+
+
+def property_search(statement: Statement, examples: int, seed: int, *, pool: int, mutant: bool = False) -> Search:
+    """Search ``examples`` instances for one that refutes the statement.
+
+    Args:
+        statement: what to refute.
+        examples: how many instances to build, at least 1.
+        seed: a nonnegative integer.
+        pool: how many of the tightest instances to keep.
+        mutant: whether formulas that raise, and instances that violate hypotheses, are passed over instead of being
+            errors of the statement.
+
+    Raises:
+        StatementError: the strategy breaks a hypothesis, or a formula raises or is not a number.
+    """
+    search = Search()
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=examples, database=None, deadline=None, phases=_PHASES, verbosity=Verbosity.quiet,
+        suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False,
+    )  # fmt: skip
+    @hypothesis.given(statement.strategy())
+    def attack(instance: Instance) -> None:
+        _attack(statement, instance, search, pool, mutant)
+
+    with reproducible_draws():
+        try:
+            attack()
+        except _Refuted:
+            pass
+        except hypothesis.errors.Unsatisfiable:
+            pass
+    return search
+
+
+def _attack(statement: Statement, instance: Instance, search: Search, pool: int, mutant: bool) -> None:
+    evaluation = _evaluated(statement, instance, mutant)
+    if evaluation is None or evaluation.worst is None:
+        search.discarded += 1
+        hypothesis.reject()
+    search.tried += 1
+    search.distinct.add(instance)
+    worst = evaluation.worst[1]
+    search.note(worst.relative_slack, instance, pool)
+    hypothesis.target(-worst.relative_slack, label="slack")
+    if any(found.truth is Truth.FALSE for found in evaluation.claims.values()):
+        if refutes(statement, instance):
+            search.counterexample = instance
+            raise _Refuted
+        search.unconfirmed = instance
+
+
+def _evaluated(statement: Statement, instance: Instance, mutant: bool) -> Evaluation | None:
+    try:
+        evaluation = evaluate(statement, instance)
+    except StatementError:
+        if mutant:
+            return None
+        raise
+    if evaluation is not None and evaluation.failing_hypotheses and not mutant:
+        broken = evaluation.failing_hypotheses[0]
+        raise StatementError(statement.key, f"its strategy broke the hypothesis {broken!r}, with {instance!r}")
+    return evaluation

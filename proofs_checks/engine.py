@@ -1,0 +1,116 @@
+"""From attacks to a verdict."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from dataclasses import replace
+
+from proofs_checks.attacks.adversarial import adversarial_search
+from proofs_checks.attacks.corners import CornerResults, corner_cases
+from proofs_checks.attacks.exactification import counterexample, refutes, shrunk
+from proofs_checks.attacks.mutation import mutate
+from proofs_checks.attacks.property_search import Search, property_search
+from proofs_checks.attacks.tightness import tightness
+from proofs_checks.budget import Budget
+from proofs_checks.errors import ContradictionError, StatementError
+from proofs_checks.evidence import Findings
+from proofs_checks.instance import Instance
+from proofs_checks.proof import ProofStatus, failing, judge, proof_status, proves
+from proofs_checks.statement import Statement
+from proofs_checks.verdict import Counterexample, Status, Verdict
+
+_FEWEST_EXAMPLES = 5
+
+
+def examine(statement: Statement, budget: Budget, seed: int) -> Verdict:
+    """The verdict on a statement, with its repair and its other readings; an unusable statement is `Status.UNKNOWN`.
+
+    Args:
+        statement: see `Statement`.
+        budget: see `BUDGETS`.
+        seed: a nonnegative integer; the same seed gives the same verdict and the same counterexample.
+
+    Raises:
+        ContradictionError: the statement is proved and refuted.
+    """
+    begin = time.perf_counter()
+    try:
+        verdict = _examined(statement, budget, seed)
+    except StatementError as error:
+        verdict = _unusable(statement, error, seed)
+    if statement.repair is not None:
+        verdict = replace(verdict, repair=examine(statement.repair, budget, seed))
+    verdict = replace(verdict, readings=tuple(examine(each, budget, seed) for each in statement.readings))
+    return replace(verdict, seconds=round(time.perf_counter() - begin, 3))
+
+
+def _examined(statement: Statement, budget: Budget, seed: int) -> Verdict:
+    findings = _attacked(statement, budget, zlib.crc32(statement.key.encode()) ^ seed)
+    status, because = findings.status()
+    pool = [*(instance for _, instance in findings.search.pool), *statement.corners.values()]
+    return Verdict(
+        statement.id,
+        statement.source,
+        statement.title,
+        statement.text,
+        statement.reading,
+        status,
+        proof_status(findings.printed),
+        because,
+        steps=findings.printed,
+        own_steps=(*findings.vacuity, *findings.own),
+        failing_steps=tuple(f"{s.display}: {s.asserts} ({s.result.detail})" for s in failing(findings.printed)),
+        evidence=findings.evidence(),
+        counterexample=findings.counterexample,
+        tightness=tightness(statement, pool) if budget.mutant_examples else (),
+        mutation=findings.mutation,
+        remarks=statement.remarks,
+        seed=seed,
+    )
+
+
+def _attacked(statement: Statement, budget: Budget, random_state: int) -> Findings:
+    printed, own, vacuity = (judge(steps) for steps in (statement.proof, statement.own_proof, statement.vacuity))
+    corners = corner_cases(statement)
+    examples = budget.scaled(budget.examples, statement.cost, _FEWEST_EXAMPLES)
+    search = property_search(statement, examples, random_state, pool=budget.pool)
+    evaluations = 0
+    if not corners.refuting and search.counterexample is None and budget.evaluations:
+        share = budget.scaled(budget.evaluations, statement.cost, 1)
+        evaluations = adversarial_search(statement, search, share, random_state, pool=budget.pool)
+    found = _counterexample(statement, corners, search)
+    findings = Findings(statement, printed, own, vacuity, corners, search, evaluations, found)
+    if found is None:
+        share = budget.scaled(budget.mutant_examples, statement.cost, _FEWEST_EXAMPLES)
+        pool = [instance for _, instance in search.pool]
+        return replace(findings, mutation=mutate(statement, pool, share, random_state, holds=findings.proved))
+    if findings.proved or proves(vacuity):
+        raise ContradictionError(f"{statement.key!r} has a proof and a counterexample: {found.id}, {found.instance!r}")
+    return findings
+
+
+def _counterexample(statement: Statement, corners: CornerResults, search: Search) -> Counterexample | None:
+    """The simplest of those found."""
+    found = [statement.corners[name] for name in corners.refuting]
+    if search.counterexample is not None:
+        found.append(search.counterexample)
+    candidates = [shrunk(statement, instance) for instance in found]
+    confirmed = [instance for instance in candidates if refutes(statement, instance)]
+    return counterexample(statement, min(confirmed, key=Instance.size)) if confirmed else None
+
+
+def _unusable(statement: Statement, error: StatementError, seed: int) -> Verdict:
+    return Verdict(
+        statement.id,
+        statement.source,
+        statement.title,
+        statement.text,
+        statement.reading,
+        Status.UNKNOWN,
+        ProofStatus.ABSENT,
+        "the statement cannot be used as it is written",
+        remarks=statement.remarks,
+        seed=seed,
+        error=str(error),
+    )

@@ -1,0 +1,1 @@
+"""Statements of Prakash et al. (ICML 2026), one file a statement."""

@@ -1,0 +1,1 @@
+"""Statements of Schliserman, Buzaglo, Evron and Soudry (COLT 2026), one file a statement."""
