@@ -132,7 +132,7 @@ def _quantifier_free(premises: Sequence[Any], conclusion: Any) -> bool:
 
 
 def _has_quantifier(expression: Any) -> bool:
-    children = getattr(expression, "children", list)()
+    children: list[Any] = expression.children() if hasattr(expression, "children") else []
     return z3.is_quantifier(expression) or any(map(_has_quantifier, children))
 
 
