@@ -69,13 +69,16 @@ def evaluate(statement: Statement, instance: Instance, arithmetic: Arithmetic = 
         raise
     except Exception as error:
         raise _failed(statement, "its derive", instance, error) from error
+    exact = arithmetic.exact
     truths: dict[str, Truth] = {}
     slacks: dict[str, Comparison] = {}
     for hypothesis in statement.hypotheses:
-        truths[hypothesis.name] = _hypothesis(statement, hypothesis, quantities, constants, instance, slacks)
+        truths[hypothesis.name] = _hypothesis(statement, hypothesis, quantities, constants, instance, exact, slacks)
     if Truth.FALSE in truths.values():
         return Evaluation(truths, slacks, {})
-    claims = {each.name: _compare(statement, each, quantities, constants, instance) for each in statement.claims}
+    claims = {
+        each.name: _compare(statement, each, quantities, constants, instance, exact) for each in statement.claims
+    }
     return Evaluation(truths, slacks, claims)
 
 
@@ -107,10 +110,11 @@ def _hypothesis(
     quantities: SimpleNamespace,
     constants: SimpleNamespace,
     instance: Instance,
+    exact: bool,
     slacks: dict[str, Comparison],
 ) -> Truth:
     if isinstance(hypothesis, Hypothesis):
-        slacks[hypothesis.name] = found = _compare(statement, hypothesis, quantities, constants, instance)
+        slacks[hypothesis.name] = found = _compare(statement, hypothesis, quantities, constants, instance, exact)
         return found.truth
     try:
         held = hypothesis.holds(quantities, constants)
@@ -125,6 +129,7 @@ def _compare(
     quantities: SimpleNamespace,
     constants: SimpleNamespace,
     instance: Instance,
+    exact: bool,
 ) -> Comparison:
     kind = "hypothesis" if isinstance(inequality, Hypothesis) else "claim"
     try:
@@ -134,6 +139,8 @@ def _compare(
     if is_nan(found.left) or is_nan(found.right):
         sides = f"{found.left} {inequality.relation} {found.right}"
         raise StatementError(statement.key, f"{kind} {inequality.name!r} is not a number ({sides}) at {instance!r}")
+    if exact and any(isinstance(side, float) for side in (found.left, found.right)):
+        raise StatementError(statement.key, f"{kind} {inequality.name!r} is an inexact float at {instance!r}")
     return found
 
 
