@@ -77,7 +77,7 @@ def trajectory(
         run = mp.sequential_projections(
             model, tasks, np.array(order), np.array(start), num_steps=len(order), measure="none"
         )
-        return [tuple(map(float, point)) for point in run.points]
+        return [tuple(map(float, point)) for point in run.points[0]]
     points = [tuple(start)]
     for index in order:
         missing = labels[index] - dot(samples[index], points[-1])
