@@ -83,8 +83,8 @@ class Instance(Mapping[str, Leaf]):
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def size(self) -> int:
-        """The digits needed to write the continuous values down; shrinking makes it smaller."""
-        return sum(x.numerator.bit_length() + x.denominator.bit_length() for x in self.continuous())
+        """The digits needed to write the values down; shrinking makes it smaller."""
+        return sum(map(_digits, self._values.values()))
 
 
 def _freeze(name: str, value: Any) -> Leaf:
@@ -98,6 +98,14 @@ def _freeze(name: str, value: Any) -> Leaf:
     if isinstance(value, Sequence):
         return tuple(_freeze(name, entry) for entry in value)
     raise InputError(name, value, "a Fraction, an int, a text or a sequence of these (floats are not exact)")
+
+
+def _digits(value: Leaf) -> int:
+    if isinstance(value, tuple):
+        return sum(map(_digits, value))
+    if isinstance(value, Fraction):
+        return value.numerator.bit_length() + value.denominator.bit_length()
+    return 1 + value.bit_length() if isinstance(value, int) else 1
 
 
 def _convert(value: Leaf, arithmetic: Arithmetic) -> Any:
