@@ -54,7 +54,9 @@ B1 = Statement(
         "For b > a > 0, x^2 + y^2 >= 1/b wherever a x^2 + b y^2 >= 1, with equality only for x = 0; so every "
         "minimizer is (0, +-b^{-1/2}), of value 1/b. (The second claim bounds the cost by 1/b + (1 - a/b) x^2.)"
     ),
-    instances=lambda dropped: instances(**_weights(dropped), x=positive_rationals(False), y=dyadics(), beyond=rationals(1, 2, 10)),
+    instances=lambda dropped: instances(
+        **_weights(dropped), x=positive_rationals(False), y=dyadics(), beyond=rationals(1, 2, 10)
+    ),
     derive=_first_step,
     hypotheses=(
         Hypothesis(_ORDER, lambda q, c: q.b, ">", lambda q, c: q.a),

@@ -1,4 +1,4 @@
-"""Lemma 14 / D.1: Theorem 5's tasks as regression tasks, labels 1. The error bound fails at t = 0, holds from t = 1 on."""
+"""Lemma 14 / D.1: Theorem 5's tasks as regression tasks. The error bound fails at t = 0 and holds from t = 1 on."""
 
 from __future__ import annotations
 
