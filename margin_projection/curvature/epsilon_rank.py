@@ -1,8 +1,8 @@
 """epsilon-rank from the quadrature measure itself, with an interval that holds with the stated probability.
 
 Let r be the number of eigenvalues with |lambda| > eps, P the projector onto their eigenvectors. For k Gaussian probes
-sum ||P g||^2 / sum ||g||^2 has the Beta distribution with parameters k r / 2 and k (p - r) / 2, whatever the matrix; and m
-Lanczos steps bound ||P g||^2 from both sides (see `SpectralMeasure.mass_bounds`). So the set of r under which the
+sum ||P g||^2 / sum ||g||^2 has the Beta distribution with parameters k r / 2 and k (p - r) / 2, whatever the matrix;
+and m Lanczos steps bound ||P g||^2 from both sides (see `SpectralMeasure.mass_bounds`). So the set of r under which the
 observed bounds are not too unlikely is a confidence interval, as that of Clopper and Pearson is for a proportion: both
 the randomness of the probes and the finite order are in it.
 """

@@ -54,9 +54,7 @@ def _eigenpairs(operator: SymmetricOperator, count: int, rng: np.random.Generato
         ends = [*range(count), *range(operator.size - count, operator.size)]
         return values[ends], vectors[:, ends]
     shape = (operator.size, operator.size)
-    product = LinearOperator(
-        shape, matvec=lambda v: _apply(operator, v.reshape(-1, 1))[:, 0], matmat=lambda V: _apply(operator, V), dtype=float
-    )
+    product = LinearOperator(shape, matvec=lambda v: _apply(operator, v.reshape(-1, 1))[:, 0], dtype=float)
     return eigsh(product, k=2 * count, which="BE", v0=rng.standard_normal(operator.size), tol=1e-10)
 
 

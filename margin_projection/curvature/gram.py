@@ -1,7 +1,7 @@
 """The loss-weighted Gram matrix (1/n) Lambda^{1/2} J J^T Lambda^{1/2}, layer by layer, without the Jacobian.
 
-It is nC x nC and has the nonzero eigenvalues of the generalized Gauss-Newton matrix (1/n) J^T Lambda J, with multiplicity
-(Prakash et al. 2026, statement 1): B B^T and B^T B for B = Lambda^{1/2} J / sqrt(n).
+It is nC x nC and has the nonzero eigenvalues of the generalized Gauss-Newton matrix (1/n) J^T Lambda J, with
+multiplicity (Prakash et al. 2026, statement 1): B B^T and B^T B for B = Lambda^{1/2} J / sqrt(n).
 """
 
 from __future__ import annotations
@@ -46,5 +46,5 @@ def _roots(problem: CurvatureProblem, outputs: Tensor, targets: Tensor) -> Tenso
     curvature = vmap(hessian(one))(outputs, targets)
     values, vectors = torch.linalg.eigh(curvature)
     if bool((values < -1e-10 * values.abs().amax(-1, keepdim=True)).any()):
-        raise InputError("loss", float(values.min()), "convex in the outputs (an eigenvalue of its Hessian is negative)")
+        raise InputError("loss", float(values.min()), "convex in the outputs (its Hessian is indefinite)")
     return torch.einsum("iab,ib,icb->iac", vectors, values.clamp_min(0.0).sqrt(), vectors)

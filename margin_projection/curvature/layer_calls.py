@@ -1,8 +1,8 @@
 """What a forward and a backward pass leave at each layer: enough for Gram matrices of output gradients.
 
-The gradient of output c of sample i by the weight of a linear layer is sum_t b_{c i t} a_{i t}^T, with a its inputs, b the
-derivatives by its outputs, t its positions (one for a plain layer, one a pixel for a convolution). Gram matrices follow
-from products of the a and of the b alone, or from the small per-layer gradient where that is cheaper.
+The gradient of output c of sample i by the weight of a linear layer is sum_t b_{c i t} a_{i t}^T, with a its inputs, b
+the derivatives by its outputs, t its positions (one for a plain layer, one a pixel for a convolution). Gram matrices
+follow from products of the a and of the b alone, or from the layer's own gradient where there are several positions.
 """
 
 from __future__ import annotations
@@ -124,9 +124,10 @@ def _positions(layer: nn.Module, inputs: Tensor, derivatives: Tensor) -> tuple[T
     """Inputs (n, T, d_in) and derivatives (n, C, T, d_out) of one call."""
     samples, outputs = derivatives.shape[:2]
     if isinstance(layer, nn.Conv2d):
-        patches = F.unfold(inputs, layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # type: ignore[arg-type]
-        return patches.transpose(1, 2), derivatives.flatten(3).transpose(2, 3)
-    return inputs.reshape(samples, -1, inputs.shape[-1]), derivatives.reshape(samples, outputs, -1, derivatives.shape[-1])
+        geometry: Any = (layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+        return F.unfold(inputs, *geometry).transpose(1, 2), derivatives.flatten(3).transpose(2, 3)
+    rows = derivatives.reshape(samples, outputs, -1, derivatives.shape[-1])
+    return inputs.reshape(samples, -1, inputs.shape[-1]), rows
 
 
 def _explicit(module: nn.Module, names: list[str], X: Tensor, width: int) -> Tensor:

@@ -72,7 +72,8 @@ def _operator(kind: type, problem: CurvatureProblem, name: str) -> SymmetricOper
 def _check_symmetry(operator: SymmetricOperator) -> None:
     """One product with two vectors: derivatives of fused operations can be wrong under vectorization."""
     generator = torch.Generator().manual_seed(0)
-    pair = torch.randn(operator.size, 2, generator=generator, dtype=torch.float64).to(operator.dtype).to(operator.device)
+    drawn = torch.randn(operator.size, 2, generator=generator, dtype=torch.float64)
+    pair = drawn.to(device=operator.device, dtype=operator.dtype)
     cross = pair.T @ operator.apply(pair)
     tolerance = operator.size * torch.finfo(operator.dtype).eps ** 0.75 * cross.abs().max().clamp_min(1e-30)
     if not bool(torch.isfinite(cross).all()):

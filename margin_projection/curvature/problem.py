@@ -82,7 +82,8 @@ def _batches(data: Batch | Iterable[Batch], precision: torch.dtype) -> tuple[Bat
     given = [data] if one else list(data)
     batches = []
     for batch in given:
-        if not (isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(part, Tensor) for part in batch)):
+        pair = isinstance(batch, tuple | list) and len(batch) == 2
+        if not pair or not all(isinstance(part, Tensor) for part in batch):
             raise InputError("data", batch, "a batch (X, y) of tensors, or batches of these")
         X, y = batch
         if len(X) != len(y):

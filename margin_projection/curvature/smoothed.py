@@ -1,7 +1,7 @@
-"""The published practice: epsilon-rank read off a Gaussian-smoothed density on a grid, beside what smoothing does to it.
+"""The published practice: epsilon-rank read off a Gaussian-smoothed density on a grid, and what smoothing does to it.
 
-Prakash et al. smooth the Lanczos quadrature with a Gaussian of variance 1e-5 max(1, lambda_max - lambda_min) on a grid of
-10,000 points and take the share of the density outside [-eps, eps]. The kernel's width grows with the *range* of the
+Prakash et al. smooth the Lanczos quadrature with a Gaussian of variance 1e-5 max(1, lambda_max - lambda_min) on a grid
+of 10,000 points and take the share of the density outside [-eps, eps]. The kernel's width grows with the *range* of the
 spectrum: the mass of eigenvalues at 0 leaks out of the interval as soon as the width is comparable with eps, so
 lambda_max alone moves the statistic. `SmoothedRank.leak` is what a spectrum that is all 0 would show.
 """

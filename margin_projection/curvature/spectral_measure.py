@@ -1,8 +1,8 @@
 """Spectral densities by stochastic Lanczos quadrature, kept as the quadrature measures themselves.
 
 For a Gaussian start vector g the spectral measure of A at g has mass ||g||^2 and the mean, over g, of the number of
-eigenvalues in any set. m Lanczos steps give its Gauss quadrature: nodes and weights that integrate polynomials of degree
-2 m - 1 exactly, and bounds on the measure of every half-line (Chebyshev, Markov, Stieltjes), which `mass_bounds` returns.
+eigenvalues in any set. m Lanczos steps give its Gauss quadrature: nodes and weights that integrate polynomials of
+degree 2 m - 1 exactly, and bounds on the measure of every half-line (Chebyshev, Markov, Stieltjes): `mass_bounds`.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _half_line(point: float, diagonal: np.ndarray, offdiagonal: np.ndarray, roun
 
 
 def _gauss_radau(point: float, diagonal: np.ndarray, offdiagonal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The quadrature with a prescribed node: the Jacobi matrix with one row more, so chosen that it is an eigenvalue."""
+    """The quadrature with a prescribed node: the Jacobi matrix with one row more that makes it an eigenvalue."""
     pivot = diagonal[0] - point
     tiny = np.finfo(np.float64).tiny ** 0.5
     for a, b in zip(diagonal[1:], offdiagonal[:-1], strict=True):
