@@ -7,7 +7,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "margin_projection"
 # Each imports only from those before it.
 LAYERS = (
-    "networks", "tasks", "sets", "projections", "trajectories", "regularization", "regularity", "rates", "diagnosis", "curvature",
+    "networks", "tasks", "sets", "projections", "trajectories", "regularization", "regularity", "rates", "diagnosis",
+    "curvature",
 )  # fmt: skip
 ABOVE = ("cli", "verify")  # import from every layer and may print
 MOST_LINES = 400

@@ -161,7 +161,8 @@ def test_smoothing_alone_moves_the_published_statistic():
         assert epsilon_rank(measure, 0.01).lower <= 1 <= epsilon_rank(measure, 0.01).upper
         assert smoothed.leak == pytest.approx(math.erfc(0.01 / (smoothed.width * math.sqrt(2.0))))
         shares.append(smoothed.share)
-    assert shares[0] < 0.05 and shares[1] > 0.2 and shares[3] > 0.9
+    assert shares[0] < 0.05 and shares[1] > 0.2 and shares[2] > 0.7
+    assert smoothed.spacing > 0.01 and shares[3] < smoothed.leak - 0.2  # the grid misses the peak
 
 
 def test_extreme_eigenvalues(problem):

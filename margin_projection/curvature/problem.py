@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,7 +80,7 @@ class CurvatureProblem:
 
 def _batches(data: Batch | Iterable[Batch], precision: torch.dtype) -> tuple[Batch, ...]:
     one = isinstance(data, tuple) and len(data) == 2 and all(isinstance(part, Tensor) for part in data)
-    given = [data] if one else list(data)
+    given: list[Any] = [data] if one else list(data)
     batches = []
     for batch in given:
         pair = isinstance(batch, tuple | list) and len(batch) == 2
