@@ -27,7 +27,7 @@ def save_checkpoint(path: Path, learner: Learner, stream: Stream, seed: int, row
     about = {"version": _VERSION, "identity": _identity(learner, stream, seed), "rows": rows, "state": tree}
     buffer = io.BytesIO()
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
-    np.savez(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    np.savez(buffer, allow_pickle=False, **arrays)
     write_atomically(path, buffer.getvalue())
 
 

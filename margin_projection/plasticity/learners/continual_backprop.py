@@ -16,9 +16,9 @@ class ContinualBackprop(Learner):
     """CBP with the contribution utility: a running mean of |h_j| sum_k |w_jk| over the samples of each minibatch.
 
     Every update, each layer's counter grows by ``replacement_rate`` times the number of its units older than
-    ``maturity`` updates; whenever it reaches 1, the mature unit of least utility is replaced and the counter falls by
-    1. The mean activation of a replaced unit times its outgoing weights is moved to the next layer's bias first, so that
-    the outputs on average stay what they were.
+    ``maturity`` updates; whenever it reaches 1, the mature unit of least utility is replaced and 1 is subtracted. The
+    mean activation of a replaced unit times its outgoing weights is moved to the next layer's bias first, so that the
+    outputs on average stay what they were.
 
     Args:
         replacement_rate: share of units replaced an update, in [0, 1] (default 1e-4).

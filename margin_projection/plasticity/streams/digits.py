@@ -20,7 +20,7 @@ class PermutedDigits(Stream):
 
     def build(self, index: int, generator: torch.Generator) -> StreamTask:
         """One permutation for training and test samples."""
-        X_train, y_train, X_test, y_test = _digits()
+        X_train, y_train, X_test, y_test = digits_split()
         order = torch.randperm(64, generator=generator)
         return StreamTask(f"permutation {index}", X_train[:, order], y_train, X_test[:, order], y_test, _ALL)
 
@@ -33,7 +33,7 @@ class ShuffledLabelDigits(Stream):
 
     def build(self, index: int, generator: torch.Generator) -> StreamTask:
         """One relabelling for training and test samples."""
-        X_train, y_train, X_test, y_test = _digits()
+        X_train, y_train, X_test, y_test = digits_split()
         labels = torch.randperm(10, generator=generator)
         return StreamTask(f"relabelling {index}", X_train, labels[y_train], X_test, labels[y_test], _ALL)
 
@@ -53,7 +53,7 @@ class RandomLabelDigits(Stream):
 
     def build(self, index: int, generator: torch.Generator) -> StreamTask:
         """The same images in every task, labels anew."""
-        X = _digits()[0][: self.samples]
+        X = digits_split()[0][: self.samples]
         y = torch.randint(0, 10, (len(X),), generator=generator)
         return StreamTask(f"labels {index}", X, y, X, y, _ALL)
 
@@ -62,11 +62,11 @@ _ALL = tuple(range(10))
 
 
 @functools.cache
-def _digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pixels divided by 16, split once by a fixed permutation."""
+def digits_split() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Training inputs and labels, test inputs and labels: pixels divided by 16, split once by a fixed permutation."""
     from sklearn.datasets import load_digits
 
-    data = load_digits()
+    data = loaddigits_split()
     X = torch.as_tensor(data.data / 16.0, dtype=torch.float64)
     y = torch.as_tensor(data.target, dtype=torch.int64)
     order = torch.randperm(len(X), generator=torch.Generator().manual_seed(0))
