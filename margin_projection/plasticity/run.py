@@ -49,6 +49,7 @@ def run_stream(
     seed: int,
     *,
     checkpoint: Path | None = None,
+    record: Callable[[Row], object] | None = None,
     progress: Progress | None = None,
 ) -> list[Row]:
     """Train on every task in turn.
@@ -60,6 +61,7 @@ def run_stream(
         seed: of the order of the samples.
         checkpoint: a file that holds the rows and the state after every task; where it exists, the run goes on from
             it, and the result is the same as without interruption.
+        record: called with every row, those of the checkpoint included, as soon as it is there.
         progress: called with (finished tasks, all tasks).
 
     Returns:
@@ -74,8 +76,13 @@ def run_stream(
     rows: list[Row] = []
     if checkpoint is not None and checkpoint.exists():
         rows = load_checkpoint(checkpoint, learner, stream, seed)
+    if record is not None:
+        for row in rows:
+            record(row)
     for index in range(len(rows), stream.num_tasks):
         rows.append(_task(learner, stream, stream.task(index), index, settings, seed))
+        if record is not None:
+            record(rows[-1])
         if checkpoint is not None:
             save_checkpoint(checkpoint, learner, stream, seed, rows)
         if progress is not None:

@@ -12,8 +12,8 @@ from margin_projection.plasticity.streams.digits import digits_split
 class ClassIncrementalDigits(Stream):
     """Digits in a random order, ``classes_per_task`` new ones a task; when all ten are there, a new round begins.
 
-    A task's samples are those of all classes of its round that arrived so far, as in incremental CIFAR-100; the inputs of
-    every round are permuted anew, so that later rounds are new to the network.
+    A task's samples are those of all classes of its round that arrived so far, as in incremental CIFAR-100; the inputs
+    of every round are permuted anew, so that later rounds are new to the network.
     """
 
     name = "class_incremental_digits"

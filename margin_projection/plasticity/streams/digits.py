@@ -66,7 +66,7 @@ def digits_split() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Training inputs and labels, test inputs and labels: pixels divided by 16, split once by a fixed permutation."""
     from sklearn.datasets import load_digits
 
-    data = loaddigits_split()
+    data = load_digits()
     X = torch.as_tensor(data.data / 16.0, dtype=torch.float64)
     y = torch.as_tensor(data.target, dtype=torch.int64)
     order = torch.randperm(len(X), generator=torch.Generator().manual_seed(0))
