@@ -13,7 +13,7 @@ from margin_projection.cli.errors import FAILED, SUCCESS
 if TYPE_CHECKING:
     from rich.table import Table
 
-app = typer.Typer(no_args_is_help=True, help="Continual-learning experiments: who loses plasticity, and what falls first.")
+app = typer.Typer(no_args_is_help=True, help="Continual learning: who loses plasticity, and what falls first.")
 
 
 @app.command()
