@@ -13,7 +13,9 @@ from typer.core import TyperGroup
 from margin_projection._validation import InputError
 from margin_projection.cli.commands.diagnose import diagnose
 from margin_projection.cli.commands.example import example
+from margin_projection.cli.commands.plasticity import app as plasticity
 from margin_projection.cli.commands.project import project
+from margin_projection.cli.commands.spectrum import spectrum
 from margin_projection.cli.commands.trajectory import trajectory
 from margin_projection.cli.errors import BAD_INPUT, FAILED, INTERRUPTED, SUCCESS, BadInput, Interrupted, one_line
 from margin_projection.cli.output import write_stdout
@@ -102,7 +104,9 @@ def _application(
 app.command()(project)
 app.command()(trajectory)
 app.command()(diagnose)
+app.command()(spectrum)
 app.command()(example)
+app.add_typer(plasticity, name="plasticity")
 
 
 def main() -> None:
