@@ -15,6 +15,7 @@ from margin_projection.plasticity.network import MultilayerPerceptron
 from margin_projection.plasticity.stream import Stream, StreamTask
 
 OPTIMIZERS = ("sgd", "adam")
+_APART = 2**40  # the method draws other numbers than the initialization of the same seed
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Learner:
         self.network, self.kind = network, stream.kind
         self.settings = optimizer
         self.optimizer = optimizer.build(network)
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed + _APART)
         self.updates = 0
 
     def start_task(self, task: StreamTask) -> None:
