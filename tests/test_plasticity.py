@@ -71,14 +71,17 @@ def test_the_rank_step_raises_the_effective_rank():
 
 def test_redo_replaces_dead_units_and_nothing_else():
     found = build_learner("redo", stream(), (16, 16), OptimizerSettings("sgd", 1e-9), 0, period=1, threshold=0.0)
-    task, (first, _) = stream().task(0), list(found.network.hidden_layers())
+    task, (first, second) = stream().task(0), list(found.network.hidden_layers())
     with torch.no_grad():
         first.incoming.bias[3] = -100.0
+    features = found.network.with_features(task.X_train)[1]
+    dead, dead_later = ((each == 0.0).all(0) for each in features)
     before = first.incoming.weight.detach().clone()
     found.step(task.X_train, task.y_train, task)
-    changed = ((first.incoming.weight.detach() - before).abs().amax(1) > 1e-6).nonzero().flatten().tolist()
-    assert 3 in changed and float(first.outgoing.weight[:, 3].detach().abs().max()) == 0.0
-    assert float(first.incoming.bias[3]) == 0.0
+    changed = (first.incoming.weight.detach() - before).abs().amax(1) > 1e-6
+    assert bool(dead[3]) and changed.tolist() == dead.tolist()
+    assert float(first.incoming.bias[3].detach()) == 0.0
+    assert float(second.incoming.weight.detach()[~dead_later, 3].abs().max()) == 0.0
 
 
 def test_damaged_idx_files_are_refused(tmp_path):

@@ -15,7 +15,7 @@ from margin_projection.plasticity.network import MultilayerPerceptron
 from margin_projection.plasticity.stream import Stream, StreamTask
 
 OPTIMIZERS = ("sgd", "adam")
-_APART = 2**40  # the method draws other numbers than the initialization of the same seed
+_APART = 1_234_567_891  # the method draws other numbers than the initialization of the same seed
 
 
 @dataclass(frozen=True)
