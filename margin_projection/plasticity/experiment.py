@@ -10,16 +10,18 @@ from typing import Any
 import joblib
 import torch
 
-from margin_projection._files import writable_folder
-from margin_projection._validation import check_integer
+from margin_projection._files import json_bytes, writable_folder, write_atomically
+from margin_projection._validation import InputError, check_integer
 from margin_projection.plasticity.configuration import Experiment, MethodSection
+from margin_projection.plasticity.learner import Learner
 from margin_projection.plasticity.learners import build_learner
 from margin_projection.plasticity.run import run_stream
+from margin_projection.plasticity.stream import Stream
 from margin_projection.plasticity.streams import build_stream
 from margin_projection.plasticity.table import write_table
 
 TABLE = "results.parquet"
-_CHECKPOINTS = "checkpoints"
+_CHECKPOINTS, _ABOUT = "checkpoints", "experiment.json"
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,14 @@ def run_experiment(
         The outcomes, methods in the order of the configuration, seeds within.
 
     Raises:
-        InputError: the folder cannot be written to, or holds another experiment's runs.
+        InputError: a setting is unknown or out of range, or the folder cannot be written to or belongs to another
+            experiment; nothing has run then.
     """
     check_integer("workers", workers, 1)
+    for method in experiment.methods:
+        _learner(experiment, method, experiment.seeds[0])  # what cannot be built is told before anything runs
     folder = writable_folder("out", Path(out) / _CHECKPOINTS)
+    _claim(Path(out) / _ABOUT, experiment)
     cells = [(method, seed) for method in experiment.methods for seed in experiment.seeds]
     jobs = (joblib.delayed(_run)(experiment, method, seed, folder) for method, seed in cells)
     found: dict[tuple[str, int], Outcome] = {}
@@ -72,11 +78,23 @@ def run_experiment(
     return outcomes
 
 
-def _run(experiment: Experiment, method: MethodSection, seed: int, folder: Path) -> Outcome:
-    torch.set_num_threads(1)
+def _claim(path: Path, experiment: Experiment) -> None:
+    """Write the experiment down in its folder; one that is there already must be the same."""
+    description = json_bytes(experiment.model_dump())
+    if path.exists() and path.read_bytes() != description:
+        raise InputError("out", str(path.parent), "a folder of this experiment (its experiment.json is another one's)")
+    write_atomically(path, description)
+
+
+def _learner(experiment: Experiment, method: MethodSection, seed: int) -> tuple[Learner, Stream]:
     stream = build_stream(experiment.stream.name, experiment.stream.num_tasks, seed, **experiment.stream.settings)
     hidden = tuple(experiment.training.hidden)
-    learner = build_learner(method.name, stream, hidden, experiment.optimizer(method), seed, **method.settings)
+    return build_learner(method.name, stream, hidden, experiment.optimizer(method), seed, **method.settings), stream
+
+
+def _run(experiment: Experiment, method: MethodSection, seed: int, folder: Path) -> Outcome:
+    torch.set_num_threads(1)
+    learner, stream = _learner(experiment, method, seed)
     rows: list[dict[str, Any]] = []
     failure = None
     try:

@@ -77,13 +77,12 @@ def spectrum_measurements(
 
 
 class _Masked(nn.Module):
-    """The network with the outputs of one task alone; inactive ones would make the loss infinite in derivatives."""
+    """The network with the outputs that do not count in a task at -infinity, constant: they have no derivatives."""
 
     def __init__(self, network: MultilayerPerceptron, task: StreamTask) -> None:
         super().__init__()
         self.network, self.task = network, task
 
     def forward(self, X: Tensor) -> Tensor:
-        """Outputs with inactive classes far below the others."""
-        outputs = self.network(X)
-        return outputs if len(self.task.active_outputs) == outputs.shape[1] else masked(outputs, self.task)
+        """Masked outputs."""
+        return masked(self.network(X), self.task)

@@ -65,7 +65,7 @@ class EffectiveRankAlone(EffectiveRank):
 
     name = "er"
 
-    def __init__(self, *arguments: Any, er_lr: float = 1e-2, **settings: Any) -> None:
+    def __init__(self, *arguments: Any, er_lr: float = 1e-4, **settings: Any) -> None:
         super().__init__(*arguments, weight_decay=0.0, er_lr=er_lr, **settings)
 
 

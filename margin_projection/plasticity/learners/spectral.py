@@ -1,4 +1,4 @@
-"""Spectral regularization (Lewandowski et al. 2024): largest singular values are held near 1."""
+"""Spectral regularization (Lewandowski et al. 2024): powers of the largest singular values are held near a target."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Spectral(Learner):
         *arguments: Any,
         strength: float = 1e-3,
         power: int = 2,
-        target: float = 1.0,
+        target: float = 2.0,
         iterations: int = 10,
         **settings: Any,
     ) -> None:

@@ -9,32 +9,33 @@ import torch
 from margin_projection._validation import InputError, check_integer
 from margin_projection.plasticity.stream import Stream, StreamTask
 from margin_projection.plasticity.streams.image_files import load_cifar, load_mnist
+from margin_projection.plasticity.streams.transformed import PermutedFeatures, Split
 
 
-class PermutedMnist(Stream):
+class PermutedMnist(PermutedFeatures):
     """Pixel permutations of MNIST (Prakash et al. 2026: 800 tasks).
 
     Args:
         num_tasks, seed: see `Stream`.
         folder: holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
             t10k-labels-idx1-ubyte, each as it is or with .gz.
-        samples: training samples a task, the first ones (default: all).
+        samples: training samples a task, drawn anew for each (default: all).
     """
 
     name = "permuted_mnist"
     num_features, num_outputs = 784, 10
 
     def __init__(self, num_tasks: int, seed: int, folder: str, samples: int | None = None) -> None:
-        super().__init__(num_tasks, seed)
-        self.train = load_mnist(_found(folder, "train-images-idx3-ubyte"), _found(folder, "train-labels-idx1-ubyte"))
-        self.test = load_mnist(_found(folder, "t10k-images-idx3-ubyte"), _found(folder, "t10k-labels-idx1-ubyte"))
-        self.samples = len(self.train[0]) if samples is None else check_integer("samples", samples, 1)
+        super().__init__(num_tasks, seed, samples)
+        train, test = (
+            load_mnist(_found(folder, f"{part}-images-idx3-ubyte"), _found(folder, f"{part}-labels-idx1-ubyte"))
+            for part in ("train", "t10k")
+        )
+        self.split: Split = (*train, *test)
 
-    def build(self, index: int, generator: torch.Generator) -> StreamTask:
-        """One permutation for training and test samples."""
-        order = torch.randperm(784, generator=generator)
-        X, y = self.train[0][: self.samples, order], self.train[1][: self.samples]
-        return StreamTask(f"permutation {index}", X, y, self.test[0][:, order], self.test[1], tuple(range(10)))
+    def data(self) -> Split:
+        """The user's files."""
+        return self.split
 
 
 class IncrementalCifar(Stream):
