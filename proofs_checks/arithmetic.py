@@ -178,8 +178,6 @@ def scale(factor: Scalar, vector: Vector) -> tuple[Scalar, ...]:
     return tuple(factor * entry for entry in vector)
 
 
-
-
 def is_nan(value: Scalar) -> bool:
     """Whether a number of either arithmetic is undefined (for balls: not a number, or a ball around no finite one)."""
     if isinstance(value, arb):

@@ -16,7 +16,7 @@ class Budget:
         examples: instances of the property search.
         evaluations: of the adversarial search, in all.
         mutant_examples: instances of the property search on each mutant; 0: mutants meet known instances only.
-        pool: how many of the tightest instances are kept for exact evaluation.
+        pool: how many of the tightest instances of each claim are kept for exact evaluation.
     """
 
     name: str

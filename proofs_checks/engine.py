@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 from proofs_checks.attacks.adversarial import adversarial_search
@@ -16,7 +17,7 @@ from proofs_checks.budget import Budget
 from proofs_checks.errors import ContradictionError, StatementError
 from proofs_checks.evidence import Findings
 from proofs_checks.instance import Instance
-from proofs_checks.proof import ProofStatus, failing, judge, proof_status, proves
+from proofs_checks.proof import JudgedStep, ProofStatus, Step, failing, judge, proof_status, proves
 from proofs_checks.statement import Statement
 from proofs_checks.verdict import Counterexample, Status, Verdict
 
@@ -38,7 +39,7 @@ def examine(statement: Statement, budget: Budget, seed: int) -> Verdict:
     try:
         verdict = _examined(statement, budget, seed)
     except StatementError as error:
-        verdict = _unusable(statement, error, seed)
+        verdict = unusable(statement, error, seed)
     if statement.repair is not None:
         verdict = replace(verdict, repair=examine(statement.repair, budget, seed))
     verdict = replace(verdict, readings=tuple(examine(each, budget, seed) for each in statement.readings))
@@ -48,7 +49,7 @@ def examine(statement: Statement, budget: Budget, seed: int) -> Verdict:
 def _examined(statement: Statement, budget: Budget, seed: int) -> Verdict:
     findings = _attacked(statement, budget, zlib.crc32(statement.key.encode()) ^ seed)
     status, because = findings.status()
-    pool = [*(instance for _, instance in findings.search.pool), *statement.corners.values()]
+    pool = [*findings.search.tight, *statement.corners.values()]
     return Verdict(
         statement.id,
         statement.source,
@@ -71,7 +72,8 @@ def _examined(statement: Statement, budget: Budget, seed: int) -> Verdict:
 
 
 def _attacked(statement: Statement, budget: Budget, random_state: int) -> Findings:
-    printed, own, vacuity = (judge(steps) for steps in (statement.proof, statement.own_proof, statement.vacuity))
+    proofs = (statement.proof, statement.own_proof, statement.vacuity)
+    printed, own, vacuity = (_judged(statement, steps) for steps in proofs)
     corners = corner_cases(statement)
     examples = budget.scaled(budget.examples, statement.cost, _FEWEST_EXAMPLES)
     search = property_search(statement, examples, random_state, pool=budget.pool)
@@ -83,8 +85,7 @@ def _attacked(statement: Statement, budget: Budget, random_state: int) -> Findin
     findings = Findings(statement, printed, own, vacuity, corners, search, evaluations, found)
     if found is None:
         share = budget.scaled(budget.mutant_examples, statement.cost, _FEWEST_EXAMPLES)
-        pool = [instance for _, instance in search.pool]
-        return replace(findings, mutation=mutate(statement, pool, share, random_state, holds=findings.proved))
+        return replace(findings, mutation=mutate(statement, search.tight, share, random_state, holds=findings.proved))
     if findings.proved or proves(vacuity):
         raise ContradictionError(f"{statement.key!r} has a proof and a counterexample: {found.id}, {found.instance!r}")
     return findings
@@ -100,7 +101,19 @@ def _counterexample(statement: Statement, corners: CornerResults, search: Search
     return counterexample(statement, min(confirmed, key=Instance.size)) if confirmed else None
 
 
-def _unusable(statement: Statement, error: StatementError, seed: int) -> Verdict:
+def _judged(statement: Statement, steps: Sequence[Step]) -> tuple[JudgedStep, ...]:
+    found: list[JudgedStep] = []
+    for step in steps:
+        try:
+            found += judge([step])
+        except Exception as error:
+            problem = f"the check of step {step.display!r} raised {type(error).__name__} ({error})"
+            raise StatementError(statement.key, problem) from error
+    return tuple(found)
+
+
+def unusable(statement: Statement, error: Exception, seed: int) -> Verdict:
+    """The verdict on a statement that could not be examined: unknown, with the reason."""
     return Verdict(
         statement.id,
         statement.source,
@@ -109,7 +122,7 @@ def _unusable(statement: Statement, error: StatementError, seed: int) -> Verdict
         statement.reading,
         Status.UNKNOWN,
         ProofStatus.ABSENT,
-        "the statement cannot be used as it is written",
+        "the statement could not be examined",
         remarks=statement.remarks,
         seed=seed,
         error=str(error),

@@ -10,9 +10,6 @@ class StatementError(ValueError):
         self.statement, self.problem = statement, problem
         super().__init__(f"statement {statement!r}: {problem}")
 
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return StatementError, (self.statement, self.problem)
-
 
 class Discard(Exception):
     """Raised by a ``derive`` where an instance is of no use (a projection failed, say): the search passes it over."""

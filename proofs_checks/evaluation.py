@@ -22,12 +22,10 @@ class Evaluation:
 
     Attributes:
         hypotheses: name -> whether it holds.
-        slacks: name -> the comparison, for the hypotheses that are inequalities.
         claims: name -> the comparison; empty where a hypothesis fails.
     """
 
     hypotheses: Mapping[str, Truth]
-    slacks: Mapping[str, Comparison]
     claims: Mapping[str, Comparison]
 
     @property
@@ -65,21 +63,21 @@ def evaluate(statement: Statement, instance: Instance, arithmetic: Arithmetic = 
         quantities = SimpleNamespace(**statement.derive(instance.converted(arithmetic), arithmetic, constants))
     except Discard:
         return None
-    except Inexact:
-        raise
     except Exception as error:
+        if isinstance(error, Inexact) and arithmetic.exact:
+            raise
         raise _failed(statement, "its derive", instance, error) from error
     exact = arithmetic.exact
-    truths: dict[str, Truth] = {}
-    slacks: dict[str, Comparison] = {}
-    for hypothesis in statement.hypotheses:
-        truths[hypothesis.name] = _hypothesis(statement, hypothesis, quantities, constants, instance, exact, slacks)
+    truths = {
+        each.name: _hypothesis(statement, each, quantities, constants, instance, exact)
+        for each in statement.hypotheses
+    }
     if Truth.FALSE in truths.values():
-        return Evaluation(truths, slacks, {})
+        return Evaluation(truths, {})
     claims = {
         each.name: _compare(statement, each, quantities, constants, instance, exact) for each in statement.claims
     }
-    return Evaluation(truths, slacks, claims)
+    return Evaluation(truths, claims)
 
 
 def evaluate_exactly(statement: Statement, instance: Instance) -> Evaluation | None:
@@ -111,11 +109,9 @@ def _hypothesis(
     constants: SimpleNamespace,
     instance: Instance,
     exact: bool,
-    slacks: dict[str, Comparison],
 ) -> Truth:
     if isinstance(hypothesis, Hypothesis):
-        slacks[hypothesis.name] = found = _compare(statement, hypothesis, quantities, constants, instance, exact)
-        return found.truth
+        return _compare(statement, hypothesis, quantities, constants, instance, exact).truth
     try:
         held = hypothesis.holds(quantities, constants)
     except Exception as error:

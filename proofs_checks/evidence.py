@@ -52,7 +52,7 @@ class Findings:
             if proves(steps):
                 closed = ", with gaps closed" if proof_status(steps) is ProofStatus.GAP else ""
                 return Status.PROVED, f"{whose}{closed}: {_checked(steps)}"
-        cases = self.search.tried + len(self.corners.holding)
+        cases = len(self.search.distinct) + len(self.corners.holding)
         if cases >= FEWEST_CASES:
             return Status.SUPPORTED, f"{cases} cases hold; least relative slack {_number(self.search.tightest)}"
         return Status.UNKNOWN, f"only {cases} cases could be tried"

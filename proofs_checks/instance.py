@@ -69,13 +69,8 @@ class Instance(Mapping[str, Leaf]):
         return Instance(**{name: _refill(value, rest) for name, value in self._values.items()})
 
     def to_json(self) -> dict[str, Any]:
-        """Fractions as text ("1/9"), everything else as it is; `from_json` reverses it."""
+        """Fractions as text ("1/9"), everything else as it is: ``Instance(**values)`` reverses it."""
         return {name: _jsonable(value) for name, value in self._values.items()}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Instance:
-        """The instance that `to_json` describes."""
-        return cls(**values)
 
     def digest(self, *context: str) -> str:
         """Eight hexadecimal digits that name the instance in a context."""

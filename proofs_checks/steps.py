@@ -38,6 +38,8 @@ def implication(display: str, asserts: str, premises: Sequence[Any], conclusion:
         solver.add(*premises, z3.Not(conclusion))
         answer = solver.check()
         if answer == z3.unsat:
+            if _contradictory(premises):
+                return StepResult(StepOutcome.UNDECIDED, "real arithmetic (z3)", "the premises contradict one another")
             return StepResult(StepOutcome.CHECKED, "real arithmetic (z3)")
         if answer == z3.sat:
             return StepResult(StepOutcome.FALSE, "real arithmetic (z3)", f"fails at {_model(solver.model())}")
@@ -120,6 +122,13 @@ def gap(display: str, asserts: str, missing: str, closing: Sequence[Step] = ()) 
         return StepResult(outcome, "closed by: " + how if closed else "not closed", missing)
 
     return Step(display, asserts, check)
+
+
+def _contradictory(premises: Sequence[Any]) -> bool:
+    solver = z3.Solver()
+    solver.set("rlimit", _RESOURCES)
+    solver.add(*premises)
+    return bool(solver.check() == z3.unsat)
 
 
 def _ball(begin: Fraction, end: Fraction) -> arb:

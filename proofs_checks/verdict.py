@@ -40,7 +40,7 @@ class Counterexample:
     """An exact instance that satisfies every hypothesis and violates a claim.
 
     Attributes:
-        id: statement, "#" and eight digits; `proofs_checks.reproduce` evaluates it again from the ledger.
+        id: statement, "#" and eight digits made from the statement, the claim and the instance.
         claim: the name of the claim that fails.
         instance: exact values.
         left, right: the claim's sides, exact or as enclosures (midpoint +/- radius).

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from margin_projection._validation import check_integer
-from proofs_checks.budget import budget_named
-from proofs_checks.engine import examine
+from proofs_checks.budget import Budget, budget_named
+from proofs_checks.engine import examine, unusable
 from proofs_checks.registry import registered, statement_named
 from proofs_checks.statement import Statement
 from proofs_checks.verdict import Verdict
@@ -32,5 +32,21 @@ def verify(statement: str | Statement, *, budget: str = "default", seed: int = 0
 
 
 def verify_all(ids: Iterable[str] | None = None, *, budget: str = "default", seed: int = 0) -> list[Verdict]:
-    """Verdicts on registered statements (default: all)."""
-    return [verify(each, budget=budget, seed=seed) for each in (registered() if ids is None else ids)]
+    """Verdicts on registered statements (default: all), one after the other.
+
+    Whatever goes wrong with one of them, a contradiction included, becomes a verdict with status UNKNOWN and ``error``
+    set; the others are not lost.
+
+    Raises:
+        InputError: an unknown id or budget, or a negative seed; nothing has been examined then.
+    """
+    statements = [statement_named(each) for each in (registered() if ids is None else ids)]
+    chosen, number = budget_named(budget), check_integer("seed", seed, 0)
+    return [_examined(statement, chosen, number) for statement in statements]
+
+
+def _examined(statement: Statement, budget: Budget, seed: int) -> Verdict:
+    try:
+        return examine(statement, budget, seed)
+    except Exception as error:
+        return unusable(statement, error, seed)

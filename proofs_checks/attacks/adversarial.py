@@ -37,7 +37,7 @@ def adversarial_search(statement: Statement, search: Search, evaluations: int, s
     """
     rng = np.random.default_rng(seed)
     used = 0
-    for _, start in list(search.pool[:_STARTS]):
+    for start in search.tight[:_STARTS]:
         center = np.array([float(number) for number in start.continuous()])
         if search.counterexample is not None or not center.size:
             break
@@ -75,7 +75,7 @@ class _Objective:
             return _OUTSIDE
         if any(found.truth is Truth.FALSE for found in evaluation.claims.values()):
             self._confirm(instance)
-        self.search.note(slack, instance, self.pool)
+        self.search.note(evaluation.claims, instance, self.pool)
         return slack
 
     def _confirm(self, instance: Instance) -> None:

@@ -13,45 +13,37 @@ from proofs_checks.statement import Statement
 
 @dataclass(frozen=True)
 class CornerResults:
-    """What the corner cases gave: names of those that hold, refute, are undecided, and where hypotheses fail."""
+    """What the corner cases gave: names of those that hold, refute and are undecided."""
 
     holding: tuple[str, ...]
     refuting: tuple[str, ...]
     undecided: tuple[str, ...]
-    outside: tuple[str, ...]
 
     @property
     def total(self) -> int:
         """How many there are."""
-        return sum(map(len, (self.holding, self.refuting, self.undecided, self.outside)))
+        return sum(map(len, (self.holding, self.refuting, self.undecided)))
 
 
-def corner_cases(statement: Statement, *, mutant: bool = False) -> CornerResults:
+def corner_cases(statement: Statement) -> CornerResults:
     """Evaluate every corner case exactly.
 
     Raises:
-        StatementError: a formula raises (passed over for mutants), or a corner case breaks a hypothesis for certain.
+        StatementError: a formula raises, or a corner case breaks a hypothesis for certain.
     """
-    found: dict[str, list[str]] = {"holding": [], "refuting": [], "undecided": [], "outside": []}
+    found: dict[str, list[str]] = {"holding": [], "refuting": [], "undecided": []}
     for name, instance in statement.corners.items():
-        found[_outcome(statement, name, instance, mutant)].append(name)
+        found[_outcome(statement, name, instance)].append(name)
     return CornerResults(**{key: tuple(names) for key, names in found.items()})
 
 
-def _outcome(statement: Statement, name: str, instance: Instance, mutant: bool) -> str:
-    try:
-        evaluation = evaluate_exactly(statement, instance)
-    except StatementError:
-        if mutant:
-            return "outside"
-        raise
+def _outcome(statement: Statement, name: str, instance: Instance) -> str:
+    evaluation = evaluate_exactly(statement, instance)
     if evaluation is None:
         return "undecided"
     if evaluation.failing_hypotheses:
-        if not mutant:
-            broken = evaluation.failing_hypotheses[0]
-            raise StatementError(statement.key, f"corner case {name!r} breaks the hypothesis {broken!r}")
-        return "outside"
+        broken = evaluation.failing_hypotheses[0]
+        raise StatementError(statement.key, f"corner case {name!r} breaks the hypothesis {broken!r}")
     if evaluation.refuting_claims:
         return "refuting"
     decided = evaluation.applies and all(each.truth is Truth.TRUE for each in evaluation.claims.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import hypothesis
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, Phase, Verbosity
 
 from proofs_checks.attacks.exactification import refutes
 from proofs_checks.attacks.seeded_provider import reproducible_draws
-from proofs_checks.condition import Truth
+from proofs_checks.condition import Comparison, Truth
 from proofs_checks.errors import StatementError
 from proofs_checks.evaluation import Evaluation, evaluate
 from proofs_checks.instance import Instance
@@ -29,7 +30,7 @@ class Search:
     Attributes:
         tried: instances that satisfied the hypotheses. discarded: instances that were of no use.
         distinct: how many different instances were tried.
-        pool: the tightest instances with their relative slack, the tightest first.
+        pools: claim -> its tightest instances with their relative slack, the tightest first.
         counterexample: an instance that refutes the statement exactly, shrunk by hypothesis.
         unconfirmed: the instance of the worst violation in float64 that exact arithmetic did not confirm.
     """
@@ -37,22 +38,29 @@ class Search:
     tried: int = 0
     discarded: int = 0
     distinct: set[Instance] = field(default_factory=set)
-    pool: list[tuple[float, Instance]] = field(default_factory=list)
+    pools: dict[str, list[tuple[float, Instance]]] = field(default_factory=dict)
     counterexample: Instance | None = None
     unconfirmed: Instance | None = None
 
     @property
     def tightest(self) -> float | None:
         """The least relative slack; None where nothing was tried."""
-        return self.pool[0][0] if self.pool else None
+        return min((pool[0][0] for pool in self.pools.values()), default=None)
 
-    def note(self, slack: float, instance: Instance, size: int) -> None:
-        """Keep the instance if it is among the ``size`` tightest."""
-        if len(self.pool) < size or slack < self.pool[-1][0]:
-            if all(instance != known for _, known in self.pool):
-                self.pool.append((slack, instance))
-            self.pool.sort(key=lambda entry: entry[0])
-            del self.pool[size:]
+    @property
+    def tight(self) -> list[Instance]:
+        """The tightest instances of every claim, the tightest of all first."""
+        entries = sorted((entry for pool in self.pools.values() for entry in pool), key=lambda entry: entry[0])
+        return list(dict.fromkeys(instance for _, instance in entries))
+
+    def note(self, claims: Mapping[str, Comparison], instance: Instance, size: int) -> None:
+        """Keep the instance for every claim for which it is among the ``size`` tightest."""
+        for name, found in claims.items():
+            pool = self.pools.setdefault(name, [])
+            if all(instance != known for _, known in pool):
+                pool.append((found.relative_slack, instance))
+                pool.sort(key=lambda entry: entry[0])
+                del pool[size:]
 
 
 def property_search(statement: Statement, examples: int, seed: int, *, pool: int, mutant: bool = False) -> Search:
@@ -62,12 +70,13 @@ def property_search(statement: Statement, examples: int, seed: int, *, pool: int
         statement: what to refute.
         examples: how many instances to build, at least 1.
         seed: a nonnegative integer.
-        pool: how many of the tightest instances to keep.
+        pool: how many of the tightest instances to keep for each claim.
         mutant: whether formulas that raise, and instances that violate hypotheses, are passed over instead of being
             errors of the statement.
 
     Raises:
-        StatementError: the strategy breaks a hypothesis, or a formula raises or is not a number.
+        StatementError: the strategy breaks a hypothesis, a formula raises or is not a number, or the same instance
+            does not always give the same result.
     """
     search = Search()
 
@@ -83,9 +92,9 @@ def property_search(statement: Statement, examples: int, seed: int, *, pool: int
     with reproducible_draws():
         try:
             attack()
-        except _Refuted:
-            pass
-        except hypothesis.errors.Unsatisfiable:
+        except hypothesis.errors.Flaky as error:
+            raise StatementError(statement.key, "its derive or its strategy does not give the same twice") from error
+        except (_Refuted, hypothesis.errors.Unsatisfiable):
             pass
     return search
 
@@ -97,9 +106,8 @@ def _attack(statement: Statement, instance: Instance, search: Search, pool: int,
         hypothesis.reject()
     search.tried += 1
     search.distinct.add(instance)
-    worst = evaluation.worst[1]
-    search.note(worst.relative_slack, instance, pool)
-    hypothesis.target(-worst.relative_slack, label="slack")
+    search.note(evaluation.claims, instance, pool)
+    hypothesis.target(-evaluation.worst[1].relative_slack, label="slack")
     if any(found.truth is Truth.FALSE for found in evaluation.claims.values()):
         if refutes(statement, instance):
             search.counterexample = instance

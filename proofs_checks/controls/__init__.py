@@ -1,1 +1,0 @@
-"""Statements that are known to hold: an engine that refutes one of them is wrong."""

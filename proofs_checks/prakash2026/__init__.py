@@ -1,1 +1,0 @@
-"""Statements of Prakash et al. (ICML 2026), one file a statement."""
