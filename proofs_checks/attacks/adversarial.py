@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 from scipy.optimize import minimize
 
-from proofs_checks.attacks.exactification import rationalized, refutes
+from proofs_checks.attacks.exactification import exact_truth, rationalized, refutes
 from proofs_checks.attacks.property_search import Search
 from proofs_checks.condition import Truth
 from proofs_checks.errors import StatementError
@@ -84,4 +84,5 @@ class _Objective:
             if refutes(self.statement, candidate):
                 self.search.counterexample = candidate
                 raise _Found
-        self.search.unconfirmed = instance
+        if exact_truth(self.statement, instance) is Truth.UNDECIDED:
+            self.search.unconfirmed = instance

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from proofs_checks.arithmetic import to_text
+from proofs_checks.condition import Truth
 from proofs_checks.errors import StatementError
 from proofs_checks.evaluation import evaluate_exactly
 from proofs_checks.instance import Instance
@@ -16,13 +17,23 @@ _DENOMINATORS = (1, 2, 3, 4, 5, 8, 10, 100, 1000)
 _TRIALS = 300
 
 
-def refutes(statement: Statement, instance: Instance) -> bool:
-    """Whether the instance satisfies every hypothesis and violates a claim, for certain."""
+def exact_truth(statement: Statement, instance: Instance) -> Truth:
+    """FALSE: the instance refutes the statement. TRUE: it does not, for certain (its claims hold, or a hypothesis fails)."""
     try:
         evaluation = evaluate_exactly(statement, instance)
     except StatementError:  # a mutant or a shrunk instance may leave the domain of a formula
-        return False
-    return evaluation is not None and bool(evaluation.refuting_claims)
+        return Truth.UNDECIDED
+    if evaluation is None:
+        return Truth.UNDECIDED
+    if evaluation.refuting_claims:
+        return Truth.FALSE
+    holds = bool(evaluation.claims) and all(found.truth is Truth.TRUE for found in evaluation.claims.values())
+    return Truth.TRUE if holds or evaluation.failing_hypotheses else Truth.UNDECIDED
+
+
+def refutes(statement: Statement, instance: Instance) -> bool:
+    """Whether the instance satisfies every hypothesis and violates a claim, for certain."""
+    return exact_truth(statement, instance) is Truth.FALSE
 
 
 def shrunk(statement: Statement, instance: Instance, trials: int = _TRIALS) -> Instance:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
 
-from proofs_checks.attacks.exactification import refutes
+from proofs_checks.attacks.exactification import exact_truth
 from proofs_checks.attacks.seeded_provider import reproducible_draws
 from proofs_checks.condition import Comparison, Truth
 from proofs_checks.errors import StatementError
@@ -32,7 +32,7 @@ class Search:
         distinct: how many different instances were tried.
         pools: claim -> its tightest instances with their relative slack, the tightest first.
         counterexample: an instance that refutes the statement exactly, shrunk by hypothesis.
-        unconfirmed: the instance of the worst violation in float64 that exact arithmetic did not confirm.
+        unconfirmed: an instance of a violation in float64 that exact arithmetic could neither confirm nor exclude.
     """
 
     tried: int = 0
@@ -109,10 +109,12 @@ def _attack(statement: Statement, instance: Instance, search: Search, pool: int,
     search.note(evaluation.claims, instance, pool)
     hypothesis.target(-evaluation.worst[1].relative_slack, label="slack")
     if any(found.truth is Truth.FALSE for found in evaluation.claims.values()):
-        if refutes(statement, instance):
+        exact = exact_truth(statement, instance)
+        if exact is Truth.FALSE:
             search.counterexample = instance
             raise _Refuted
-        search.unconfirmed = instance
+        if exact is Truth.UNDECIDED:
+            search.unconfirmed = instance
 
 
 def _evaluated(statement: Statement, instance: Instance, mutant: bool) -> Evaluation | None:

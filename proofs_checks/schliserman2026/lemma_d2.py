@@ -29,7 +29,7 @@ def _quantities(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[s
     inner = dot(x.x1, x.x2)
     cosine2 = inner * inner / (dot(x.x1, x.x1) * dot(x.x2, x.x2))
     return {
-        **found, "distance2": square_distance(start, x.theta), "largest2": A.maximum(squares),
+        **found, "distance2": square_distance(start, x), "largest2": A.maximum(squares),
         "sum2": squares[0] + squares[1], "cosine": A.sqrt(cosine2),
     }  # fmt: skip
 

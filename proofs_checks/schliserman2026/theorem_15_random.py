@@ -19,9 +19,10 @@ from proofs_checks.arithmetic import Arithmetic, dot
 from proofs_checks.condition import Claim, Inequality
 from proofs_checks.constants import Constant, Count
 from proofs_checks.instance import Instance
-from proofs_checks.schliserman2026.theorem_15_cyclic import STATEMENT as CYCLIC
+from proofs_checks.schliserman2026.theorem_15_cyclic import ERROR_STEP, KAPPA_STEP
 from proofs_checks.schliserman2026.two_lines import (
     HYPOTHESES,
+    each_claim_alone,
     geometry,
     largest_error,
     square_distance,
@@ -40,12 +41,12 @@ def _quantities(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[s
     samples = (x.x1, x.x2)
     orders = list(itertools.product((0, 1), repeat=x.k))
     ends = [trajectory(found["start"], samples, found["labels"], order, A)[-1] for order in orders]
-    distances = [square_distance(end, x.theta) for end in ends]
+    distances = [square_distance(end, x) for end in ends]
     errors = [largest_error(end, samples, found["labels"], A) for end in ends]
     inner = dot(x.x1, x.x2)
     cosine2 = inner * inner / (dot(x.x1, x.x1) * dot(x.x2, x.x2))
     return {
-        **found, "k": x.k, "M": 2, "first2": square_distance(found["start"], x.theta),
+        **found, "k": x.k, "M": 2, "first2": square_distance(found["start"], x),
         "mean2": sum(distances[1:], distances[0]) / len(orders), "worst2": A.maximum(distances),
         "error": sum(errors[1:], errors[0]) / len(orders), "cosine": A.sqrt(cosine2), "exp": A.exp, "sqrt": A.sqrt,
     }  # fmt: skip
@@ -122,6 +123,12 @@ REPAIR = Statement(
     },
 )  # fmt: skip
 
+_RECURSION = steps.argued(
+    "the recursion, as in Theorem 6",
+    "(1/(1-eps) - 1/(M kappa^2))^k <= exp(-k/(2 M kappa^2)) with 1/(1-eps) = 1 + 1/(2 M kappa^2)",
+    "The base is 1 - 1/(2 M kappa^2), and 1 - t <= exp(-t). (With the kappa of Lemma D.2, which is false.)",
+)
+
 STATEMENT = Statement(
     id="schliserman2026/theorem-15-random",
     source="Schliserman et al. 2026, Theorem 15",
@@ -148,21 +155,17 @@ STATEMENT = Statement(
         "long samples": Instance(x1=("3", "0"), x2=("3", "1"), theta=("1", "0"), offset=("1", "0"), inside="1", k=1),
     },
     proof=(
-        *CYCLIC.proof[1:3],
-        steps.argued(
-            "the recursion",
-            "(1/(1-eps) - 1/(M kappa^2))^k <= exp(-k/(2 M kappa^2)) with 1/(1-eps) = 1 + 1/(2 M kappa^2)",
-            "The base is 1 - 1/(2 M kappa^2), and 1 - t <= exp(-t). (With the kappa of Lemma D.2, which is false.)",
-        ),
+        ERROR_STEP,
+        KAPPA_STEP,
+        _RECURSION,
     ),
     repair=REPAIR,
 )  # fmt: skip
 
 STATEMENT = replace(
     STATEMENT,
-    readings=(
-        replace(STATEMENT, reading="the rate alone", claims=(_RATE,), repair=None),
-        replace(STATEMENT, reading="the error bound alone", claims=(_ERROR,), repair=None),
+    readings=each_claim_alone(
+        STATEMENT, {"the error bound alone": (ERROR_STEP,), "the rate alone": (KAPPA_STEP, _RECURSION)}
     ),
 )
 STATEMENTS = (STATEMENT,)

@@ -7,7 +7,9 @@ that the ball B_delta(theta*) is a small one. C* = {theta*}, so "there is Theta*
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +20,8 @@ import margin_projection as mp
 from proofs_checks.arithmetic import Arithmetic, Vector, add, dot, scale, subtract
 from proofs_checks.condition import Hypothesis, Predicate
 from proofs_checks.instance import Instance
+from proofs_checks.proof import Step
+from proofs_checks.statement import Statement
 from proofs_checks.strategies import instances, nonzero_vectors, rationals
 
 INDEPENDENT, NONZERO, INSIDE = "C* is one point", "y_min > 0", "start in the ball"
@@ -25,10 +29,14 @@ INDEPENDENT, NONZERO, INSIDE = "C* is one point", "y_min > 0", "start in the bal
 
 def two_lines(dropped: frozenset[str], **more: SearchStrategy[Any]) -> SearchStrategy[Instance]:
     """x_1, x_2, theta*, and a start in the direction ``offset``, at the share ``inside`` of the radius delta."""
-    shares = rationals(0, 2) if INSIDE in dropped else rationals("1/60", 1)
+    shares = rationals("61/60", 3) if INSIDE in dropped else rationals("1/60", 1)
     vectors = {name: nonzero_vectors(2) for name in ("x1", "x2", "theta", "offset")}
     found = instances(inside=shares, **vectors, **more)
-    return found.map(_independent)
+    if INDEPENDENT in dropped:
+        found = found.map(lambda each: each.with_values(x2=scale(Fraction(-3, 2), each.x1)))
+    if NONZERO in dropped:
+        return found.map(lambda each: each.with_values(theta=(-each.x1[1], each.x1[0])))
+    return found.map(_independent if INDEPENDENT not in dropped else _with_labels)
 
 
 def cycles() -> SearchStrategy[int]:
@@ -37,16 +45,20 @@ def cycles() -> SearchStrategy[int]:
 
 
 def _independent(instance: Instance) -> Instance:
-    """x_2 is turned where it depends on x_1, theta* moved where a label vanishes."""
-    x1, x2, theta = instance.x1, instance.x2, instance.theta
+    """x_2 is turned where it depends on x_1."""
+    x1, x2 = instance.x1, instance.x2
     if x1[0] * x2[1] == x1[1] * x2[0]:
         x2 = (x2[0] - x1[1], x2[1] + x1[0])
         x2 = x2 if x1[0] * x2[1] != x1[1] * x2[0] else (-x1[1], x1[0])
-    for move in ((0, 0), x1, x2, add(x1, x2), subtract(x1, x2), (x1[0] + 2 * x2[0], x1[1] + 2 * x2[1])):
-        moved = (theta[0] + move[0], theta[1] + move[1])
-        if dot(x1, moved) != 0 and dot(x2, moved) != 0:
-            return instance.with_values(x2=x2, theta=moved)
-    return instance.with_values(x2=x2)
+    return _with_labels(instance.with_values(x2=x2))
+
+
+def _with_labels(instance: Instance) -> Instance:
+    """theta* is moved where a label vanishes."""
+    x1, x2, theta = instance.x1, instance.x2, instance.theta
+    moves = ((0, 0), x1, x2, add(x1, x2), subtract(x1, x2), (x1[0] + 2 * x2[0], x1[1] + 2 * x2[1]))
+    candidates = [(theta[0] + move[0], theta[1] + move[1]) for move in moves]
+    return instance.with_values(theta=next(each for each in candidates if dot(x1, each) != 0 and dot(x2, each) != 0))
 
 
 def geometry(x: SimpleNamespace, A: Arithmetic) -> dict[str, Any]:
@@ -85,10 +97,13 @@ def trajectory(
     return points
 
 
-def square_distance(point: Vector, theta: Vector) -> Any:
-    """d^2(point, C*)."""
-    difference = subtract(point, theta)
-    return dot(difference, difference)
+def square_distance(point: Vector, x: SimpleNamespace) -> Any:
+    """d^2(point, C*): to theta*, or to the one line where the samples depend on one another."""
+    difference = subtract(point, x.theta)
+    if x.x1[0] * x.x2[1] != x.x1[1] * x.x2[0]:
+        return dot(difference, difference)
+    error = dot(x.x1, difference)
+    return error * error / dot(x.x1, x.x1)
 
 
 def largest_error(point: Vector, samples: tuple[Vector, ...], labels: Vector, A: Arithmetic) -> Any:
@@ -102,3 +117,12 @@ HYPOTHESES: tuple[Hypothesis | Predicate, ...] = (
     Hypothesis(NONZERO, lambda q, c: q.ymin2, ">", lambda q, c: 0),
     Hypothesis(INSIDE, lambda q, c: q.length2, "<=", lambda q, c: q.delta2),
 )
+
+
+def each_claim_alone(statement: Statement, proofs: Mapping[str, tuple[Step, ...]]) -> tuple[Statement, ...]:
+    """Readings with one claim each: reading -> the part of the printed proof that is about it; in the claims' order."""
+    pairs = zip(proofs.items(), statement.claims, strict=True)
+    return tuple(
+        replace(statement, reading=reading, claims=(claim,), proof=proof, repair=None) for (reading, proof), claim in
+        pairs
+    )
