@@ -18,7 +18,7 @@ _TRIALS = 300
 
 
 def exact_truth(statement: Statement, instance: Instance) -> Truth:
-    """FALSE: the instance refutes the statement. TRUE: it does not, for certain (its claims hold, or a hypothesis fails)."""
+    """FALSE: the instance refutes the statement. TRUE: it does not (its claims hold, or a hypothesis fails)."""
     try:
         evaluation = evaluate_exactly(statement, instance)
     except StatementError:  # a mutant or a shrunk instance may leave the domain of a formula

@@ -28,8 +28,8 @@ INDEPENDENT, NONZERO, INSIDE = "C* is one point", "y_min > 0", "start in the bal
 
 
 def two_lines(dropped: frozenset[str], **more: SearchStrategy[Any]) -> SearchStrategy[Instance]:
-    """x_1, x_2, theta*, and a start in the direction ``offset``, at the share ``inside`` of the radius delta."""
-    shares = rationals("61/60", 3) if INSIDE in dropped else rationals("1/60", 1)
+    """x_1, x_2, theta*, and a start in the direction ``offset``, at most at the share ``inside`` of delta."""
+    shares = rationals(3, 9) if INSIDE in dropped else rationals("1/60", 1)
     vectors = {name: nonzero_vectors(2) for name in ("x1", "x2", "theta", "offset")}
     found = instances(inside=shares, **vectors, **more)
     if INDEPENDENT in dropped:
@@ -70,7 +70,8 @@ def geometry(x: SimpleNamespace, A: Arithmetic) -> dict[str, Any]:
     gain = 1 / (2 * lipschitz2 * norm2)
     eps = gain / (1 + gain)
     delta2 = smallest2 * eps * eps / norm2
-    length = x.inside * A.sqrt(delta2 / dot(x.offset, x.offset))
+    sizes = [abs(x.theta[0]) + abs(x.theta[1]), abs(x.offset[0]) + abs(x.offset[1])]  # at least the norms, and rational
+    length = x.inside * A.minimum([abs(y) for y in labels]) * eps / (sizes[0] * sizes[1])
     return {
         "labels": labels, "G2": lipschitz2, "ymin2": smallest2, "norm2": norm2, "delta2": delta2,
         "start": add(x.theta, scale(length, x.offset)), "length2": length * length * dot(x.offset, x.offset),
