@@ -144,6 +144,10 @@ def test_unit_vectors_have_norm_one():
         ("schliserman2026/proposition-b2", "refuted", "BROKEN"),
         ("schliserman2026/proposition-b3", "proved", "BROKEN"),
         ("schliserman2026/proposition-b4", "proved", "BROKEN"),
+        ("schliserman2026/text-u1-at-least-2", "refuted", "ABSENT"),
+        ("schliserman2026/text-any-ordering", "proved", "ABSENT"),
+        ("schliserman2026/text-positive-measure", "proved", "ABSENT"),
+        ("schliserman2026/text-nonzero-initialization", "refuted", "ABSENT"),
     ],
 )
 def test_verdicts(identifier: str, status: str, proof: str):

@@ -1,8 +1,10 @@
-"""Every refutation once more, from the numbers alone: no engine, rational arithmetic only."""
+"""Every refutation once more, from the numbers alone: no engine, rational arithmetic (sixty digits for trajectories)."""
 
 from __future__ import annotations
 
 from fractions import Fraction as F
+
+import mpmath
 
 
 def on_line(point, sample, label):
@@ -57,6 +59,37 @@ def test_theorem_5_and_lemma_14_at_the_start():
     """theta_0 = 0: f = 0, so forgetting is 1 < 3/2 and the squared error 1 < 3."""
     f = 0
     assert max(0, 1 - f) < F(3, 2) and (f - 1) ** 2 < 3
+
+
+def test_u1_may_be_negative():
+    """eps = 1/200: (u[1], u[2], v[1], v[2]) = (-4, 0, 0, 0) has both margins above 1."""
+    u1, eps = F(-4), F(1, 200)
+    assert (F(1, 9) + eps) * u1**2 >= 1 and (F(1, 9) - eps) * u1**2 >= 1 and u1 < 2
+
+
+def test_the_trap_is_left_from_a_start_in_the_unit_ball():
+    """Ratio 1/8, start (1/2, 1/3, 0, 1/3): after 60 steps a point of C* is nearer than 2; it was farther at the start."""
+    mpmath.mp.dps = 60
+    ratio, e = mpmath.mpf(1) / 8, mpmath.mpf(1) / 200
+    (p, q), (s, t) = samples = ((ratio * (1 + e), 1 - e), (ratio * (1 - e), 1 + e))
+    u, y, z = mpmath.mpf(1) / 2, mpmath.mpf(1) / 3, mpmath.mpf(1) / 3
+    least = mpmath.sqrt((q + t) / (t * p + q * s))  # |u[1]| at least, on C*
+    assert least - u > 2 and u**2 + y**2 + z**2 <= 1
+    for k in range(60):
+        (first, second), ahead, behind = samples[k % 2], *((y, z) if k % 2 == 0 else (z, y))
+        low, high = mpmath.mpf(0), 1 / second
+        for _ in range(220):
+            m = (low + high) / 2
+            value = first * (u / (1 - m * first)) ** 2 + second * (
+                (ahead / (1 - m * second)) ** 2 - (behind / (1 + m * second)) ** 2
+            )
+            low, high = (low, m) if value > 1 else (m, high)
+        u, ahead, behind = u / (1 - m * first), ahead / (1 - m * second), behind / (1 + m * second)
+        y, z = (ahead, behind) if k % 2 == 0 else (behind, ahead)
+    wanted = (1 - p * least**2) / q  # of u[2]^2 - v[2]^2 at u[1] = least: both margins are then 1
+    point = (least, mpmath.sqrt(wanted + z**2), z) if wanted + z**2 > 0 else (least, y, mpmath.sqrt(y**2 - wanted))
+    assert abs(s * least**2 - t * wanted - 1) < mpmath.mpf(10) ** -50
+    assert mpmath.norm([a - b for a, b in zip(point, (u, y, z), strict=True)]) < 2
 
 
 def test_proposition_b2():

@@ -100,7 +100,10 @@ def _second_step(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[
     return {"cost": cost, "least": least, "gap": z2 - y * y, "level": 1 / x.c, "a2": x.a2, "c": x.c}
 
 
-_B2_HYPOTHESES = (Hypothesis("c > a2", lambda q, c: q.c, ">", lambda q, c: q.a2),)
+_B2_HYPOTHESES = (
+    Hypothesis("c > a2", lambda q, c: q.c, ">", lambda q, c: q.a2),
+    Hypothesis("a2 > 0", lambda q, c: q.a2, ">", lambda q, c: 0, silent=True),
+)
 _B2_PROOF = (
     *stays_in_the_plane(),
     steps.implication(
@@ -113,7 +116,7 @@ _B2_PROOF = (
 
 
 def _b2_instances(dropped: frozenset[str]) -> SearchStrategy[Instance]:
-    a2 = rationals("11/10", 2, 9) if dropped else rationals("1/20", "9/10", 17)
+    a2 = rationals("11/10", 2, 9) if "c > a2" in dropped else rationals("1/20", "9/10", 17)
     return instances(b=rationals("1/2", 2), c=rationals(1, "11/10"), a2=a2, sign=sampled_from([1, -1]))
 
 
@@ -121,19 +124,51 @@ _B2_CLAIMS = (
     Claim("a minimizer", lambda q, c: q.cost, "=", lambda q, c: q.least),
     Claim("z^2 - y^2 = 1/c", lambda q, c: q.gap, "=", lambda q, c: q.level),
 )
+
+
+def _second_competitor(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[str, Any]:
+    """Any feasible point with x = 0, at or beyond the boundary, against the listed ones with y of the start's sign."""
+    start, level = A.sqrt(1 / x.b), x.beyond / x.c
+    y = start * x.y
+    cost = (y - start) * (y - start) + y * y + level
+    least = c.value * (start * start / 2 + 1 / x.c)
+    apart2 = (y - start / 2) * (y - start / 2)
+    return {"cost": cost, "least": least, "apart2": apart2, "a2": x.a2, "c": x.c, "beyond": x.beyond}
+
+
+def _second_competitors(dropped: frozenset[str]) -> SearchStrategy[Instance]:
+    a2 = rationals("11/10", 2, 9) if "c > a2" in dropped else rationals("1/20", "9/10", 17)
+    a2 = rationals(-1, 0, 10) if "a2 > 0" in dropped else a2
+    beyond = rationals(0, "9/10", 9) if _FEASIBLE in dropped else rationals(1, 2, 10)
+    parts = {"b": rationals("1/2", 2), "c": rationals(1, "11/10"), "a2": a2, "beyond": beyond}
+    return instances(y=dyadics(2), **parts)
+
+
 B2_REPAIR = Statement(
     id="schliserman2026/proposition-b2/repair",
     source="this project",
     title="The second step",
-    text="The minimizers are (0, (1/2) b^{-1/2}, +-sqrt(1/(4b) + 1/c)): y has the sign of the start, z either sign.",
-    instances=lambda dropped: _b2_instances(dropped).map(lambda instance: instance.with_values(sign=1)),
-    derive=_second_step,
-    hypotheses=_B2_HYPOTHESES,
-    claims=_B2_CLAIMS,
-    corners={"Theorem 5's b, c": Instance(b="199/200", c="201/200", a2="191/1800", sign=1)},
+    text=(
+        "The minimizers are (0, (1/2) b^{-1/2}, +-sqrt(1/(4b) + 1/c)), of value 1/(2b) + 1/c: y has the sign of the "
+        "start. Any other feasible (0, y, z) costs at least 2 (y - (1/2) b^{-1/2})^2 more."
+    ),
+    instances=_second_competitors,
+    derive=_second_competitor,
+    hypotheses=(*_B2_HYPOTHESES, Hypothesis(_FEASIBLE, lambda q, c: q.beyond, ">=", lambda q, c: 1)),
+    claims=(Claim("least", lambda q, c: q.cost, ">=", lambda q, c: q.least + 2 * q.apart2),),
+    constants={"value": Constant(1, "up", "factor of the least value")},
+    corners={
+        "a minimizer": Instance(b="1", c="1", a2="1/9", y="1/2", beyond="1"),
+        "the other sign": Instance(b="1", c="1", a2="1/9", y="-1/2", beyond="1"),
+    },
     own_proof=_B2_PROOF,
-    fates={"without c > a2": still_true("the claims compare points with x = 0; only x = 0 itself needs c > a2")},
-)
+    fates={
+        "value doubled": is_false("the minimizers have that value"),
+        f"without {_FEASIBLE}": is_false("points nearer than the boundary cost less"),
+        "without a2 > 0": still_true("v and u then change roles at most; the claim is about points with x = 0"),
+        "without c > a2": still_true("the claim compares points with x = 0; only x = 0 itself needs c > a2"),
+    },
+)  # fmt: skip
 B2 = Statement(
     id="schliserman2026/proposition-b2",
     source="Schliserman et al. 2026, Proposition B.2",

@@ -12,13 +12,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from flint import arb
+from flint import arb, ctx
 
 import margin_projection as mp
 from proofs_checks.arithmetic import Arithmetic, Scalar
 from proofs_checks.errors import Discard, Inexact
 
-_HALVINGS = 400
+_GUARD_BITS = 24
+_FLOAT_HALVINGS = 100
+Samples = tuple[tuple[Scalar, Scalar], tuple[Scalar, Scalar]]
 
 
 def coefficients(eps: Any, A: Arithmetic) -> SimpleNamespace:
@@ -52,7 +54,7 @@ def onto_hyperbola(far: Scalar, near: Scalar, level: Scalar, A: Arithmetic) -> t
 def _root(far: Scalar, near: Scalar, level: Scalar, A: Arithmetic) -> Scalar:
     """m in (0, 1) with (far / (1 - m))^2 - (near / (1 + m))^2 = level, by bisection: the left side increases in m."""
     low, high = A.number(0), A.number(1)
-    for _ in range(_HALVINGS if A.exact else 100):
+    for _ in range(ctx.prec + _GUARD_BITS if A.exact else _FLOAT_HALVINGS):
         middle = (low + high) / 2
         value = (far / (1 - middle)) ** 2 - (near / (1 + middle)) ** 2 - level
         if value > 0:
@@ -64,36 +66,45 @@ def _root(far: Scalar, near: Scalar, level: Scalar, A: Arithmetic) -> Scalar:
     return arb(low).union(arb(high)) if A.exact else (low + high) / 2
 
 
-def trapped_trajectory(eps: Any, order: Sequence[int], A: Arithmetic) -> list[tuple[Scalar, Scalar]]:
+def pair_of_samples(eps: Any, A: Arithmetic) -> Samples:
+    """Theorem 5's x_1 and x_2."""
+    known = coefficients(eps, A)
+    return (known.a1, known.b), (known.a2, -known.c)
+
+
+def trapped_trajectory(
+    samples: Samples, order: Sequence[int], A: Arithmetic, kind: str = "classification"
+) -> list[tuple[Scalar, Scalar]]:
     """(y, z) of the iterates of Algorithm 2 from 0, the choices y > 0 and z > 0 where a projection is not unique.
 
-    Exact by the closed form above; in float64 by the library's certified projections, whose x must be 0.
+    For x_1 = (p, q), x_2 = (s, -t) with 0 < p < q, 0 < s < t, labels 1. Exact by the closed form above; in float64 by
+    the library's certified projections onto the sets of that kind of task, whose u[1] and v[1] must be 0.
     """
     if not A.exact:
-        tasks = mp.tasks.catastrophic_pair(float(eps))
+        tasks = [mp.Task(np.array([sample]), np.array([1.0]), kind=kind) for sample in samples]
         model = mp.networks.SquaredLinear(2)
         run = mp.sequential_projections(model, tasks, list(order), num_steps=len(order), measure="none")
         points = np.abs(run.points[0])
         assert points[:, [0, 2]].max() < 1e-9, "the iterates left the plane u[1] = v[1] = 0"
         return [(float(point[1]), float(point[3])) for point in points]
-    known = coefficients(eps, A)
+    (_, q), (_, negative) = samples
     y, z = A.number(0), A.number(0)
     points = [(y, z)]
     for previous, task in zip([None, *order], order, strict=False):
         if task == previous:
             pass  # the point is in that set already
         elif task == 0:
-            y, z = onto_hyperbola(y, z, 1 / known.b, A)
+            y, z = onto_hyperbola(y, z, 1 / q, A)
         else:
-            z, y = onto_hyperbola(z, y, 1 / known.c, A)
+            z, y = onto_hyperbola(z, y, -1 / negative, A)
         points.append((y, z))
     return points
 
 
-def margins(x: Scalar, y: Scalar, z: Scalar, known: SimpleNamespace) -> tuple[Scalar, Scalar]:
-    """f(x_1; .), f(x_2; .)."""
-    square = x * x
-    return known.a1 * square + known.b * (y * y - z * z), known.a2 * square + known.c * (z * z - y * y)
+def margins(point: Sequence[Scalar], samples: Samples) -> tuple[Scalar, ...]:
+    """f(x_1; .), f(x_2; .) at (u[1], u[2], v[1], v[2])."""
+    u, y, v, z = point
+    return tuple(first * (u * u - v * v) + second * (y * y - z * z) for first, second in samples)
 
 
 def joint_bound2(eps: Any, A: Arithmetic) -> Scalar:
@@ -104,7 +115,7 @@ def joint_bound2(eps: Any, A: Arithmetic) -> Scalar:
 
 
 def trajectory_from(
-    start: Sequence[Scalar], samples: Sequence[Sequence[Scalar]], order: Sequence[int], A: Arithmetic
+    start: Sequence[Scalar], samples: Samples, order: Sequence[int], A: Arithmetic
 ) -> list[tuple[Scalar, ...]]:
     """Iterates (u[1], u[2], v[1], v[2]) from a start with u[2], v[2] > 0, for x_1 = (p, q), x_2 = (s, -t), labels +1.
 
@@ -135,7 +146,7 @@ def _onto_form(point: Sequence[Scalar], form: Sequence[Scalar], A: Arithmetic) -
     if excess(A.number(0)) >= 0:
         return tuple(point)
     low, high = A.number(0), 1 / A.maximum(form)
-    for _ in range(_HALVINGS):
+    for _ in range(ctx.prec + _GUARD_BITS):
         middle = (low + high) / 2
         value = excess(middle)
         if value > 0:
@@ -147,7 +158,7 @@ def _onto_form(point: Sequence[Scalar], form: Sequence[Scalar], A: Arithmetic) -
     return moved(arb(low).union(arb(high)))
 
 
-def joint_distance(point: Sequence[Scalar], samples: Sequence[Sequence[Scalar]], A: Arithmetic) -> Scalar:
+def joint_distance(point: Sequence[Scalar], samples: Samples, A: Arithmetic) -> Scalar:
     """d(point, C*): in float64 that of the library, in exact arithmetic a ball that holds it.
 
     At least [sqrt(U*) - |u[1]|]_+ and at most the distance to the point of C* with u[1]^2 = U* + v[1]^2 and the one

@@ -13,7 +13,7 @@ from proofs_checks.arithmetic import Arithmetic
 from proofs_checks.condition import Claim
 from proofs_checks.constants import Constant
 from proofs_checks.instance import Instance
-from proofs_checks.schliserman2026.catastrophic import coefficients, joint_distance, margins, trapped_trajectory
+from proofs_checks.schliserman2026.catastrophic import joint_distance, margins, pair_of_samples, trapped_trajectory
 from proofs_checks.schliserman2026.escape_steps import joint_bound, stays_in_the_plane
 from proofs_checks.schliserman2026.theorem_05 import RANGE, orders, small_eps
 from proofs_checks.statement import Statement, is_false, still_true
@@ -21,15 +21,14 @@ from proofs_checks.strategies import instances
 
 
 def _quantities(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[str, Any]:
-    """The trajectory is that of the classification tasks (proved below); C* of regression is a part of theirs."""
-    known = coefficients(x.eps, A)
-    samples = ((known.a1, known.b), (known.a2, -known.c))
-    zero = 0 * x.eps
-    points = trapped_trajectory(x.eps, x.order, A)
-    errors = [[(margin - 1) * (margin - 1) for margin in margins(zero, y, z, known)] for y, z in points]
+    """Distances to the C* of classification, of which that of regression is a part, and squared errors."""
+    samples = pair_of_samples(x.eps, A)
+    zero = A.number(0)
+    points = [(zero, y, zero, z) for y, z in trapped_trajectory(samples, x.order, A, "regression")]
+    errors = [[(margin - 1) * (margin - 1) for margin in margins(point, samples)] for point in points]
     return {
         "eps": x.eps,
-        "distances": [joint_distance((zero, y, zero, z), samples, A) for y, z in points],
+        "distances": [joint_distance(point, samples, A) for point in points],
         "errors": [A.maximum(pair) for pair in errors],
     }
 
@@ -85,13 +84,14 @@ REPAIR = Statement(
     fates={
         "distance doubled": is_false("d(theta_t, C*) is near 3"),
         "error doubled": is_false("the error is near 4"),
-        "without eps in (0, 0.01)": still_true("(1 + b/c)^2 >= 3.24 up to eps = 1/9"),
+        "without eps > 0": still_true("eps < 0 exchanges the tasks"),
         "without eps < 0.01": still_true("(1 + b/c)^2 >= 3.24 up to eps = 1/9"),
     },
     cost=4.0,
 )  # fmt: skip
 
-STATEMENT = Statement(
+STATEMENT = replace(
+    REPAIR,
     id="schliserman2026/lemma-14",
     source="Schliserman et al. 2026, Lemma 14 (D.1)",
     title="No global convergence in regression",
@@ -99,21 +99,18 @@ STATEMENT = Statement(
         "The tasks of Theorem 5 as regression tasks (y = 1): C* is nonempty, and Algorithm 2 from 0 satisfies "
         "d(theta_t, C*) >= 2 and max_m F_m(theta_t) >= 3 for every t >= 0, F_m = (f - y)^2."
     ),
-    instances=lambda dropped: instances(eps=small_eps(dropped), order=orders()),
-    derive=_quantities,
-    hypotheses=RANGE,
     claims=(_DISTANCE, Claim("error", lambda q, c: q.errors, ">=", lambda q, c: c.error)),
-    constants=_CONSTANTS,
-    corners=_CORNERS,
     proof=(
         _SAME,
         steps.false(
-            "F >= 3", "max_m F_m(theta_t) >= 3 for t = 0", lambda: (0 - 1) ** 2 < 3, "theta_0 = 0: (0 - 1)^2 = 1",
+            "the conclusion", "max_m F_m(theta_t) >= 3 for t = 0",
+            lambda: (0 - 1) ** 2 < 3, "theta_0 = 0: (0 - 1)^2 = 1",
         ),
     ),
+    own_proof=(),
+    fates={},
     repair=REPAIR,
     remarks=("C* is nonempty: the point of Theorem 5(a) has both margins equal to 1.",),
-    cost=4.0,
 )  # fmt: skip
 
 STATEMENT = replace(

@@ -6,6 +6,7 @@ it fails at t = 0 and 1). For all t >= 1 it holds over all tasks, for every orde
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -19,27 +20,30 @@ from proofs_checks.condition import Claim, Hypothesis
 from proofs_checks.constants import Constant
 from proofs_checks.instance import Instance
 from proofs_checks.schliserman2026.catastrophic import (
-    coefficients,
+    Samples,
     joint_bound2,
     joint_distance,
     margins,
+    pair_of_samples,
     trapped_trajectory,
 )
 from proofs_checks.schliserman2026.escape_steps import joint_bound, stays_in_the_plane
 from proofs_checks.statement import Statement, is_false, still_true
 from proofs_checks.strategies import instances, rationals
 
-_RANGE = "eps in (0, 0.01)"
+_POSITIVE, _SMALL = "eps > 0", "eps < 0.01"
 
 
 def small_eps(dropped: frozenset[str]) -> SearchStrategy[Any]:
-    """eps in (0, 1/100), or beyond it."""
-    return rationals("1/50", "1/9", 40) if _RANGE in dropped else rationals("1/6000", "59/6000", 58)
+    """eps in (0, 1/100), or on the side of it that a dropped hypothesis kept out."""
+    if _POSITIVE in dropped:
+        return rationals("-1/100", 0, 60)
+    return rationals("1/50", "1/9", 40) if _SMALL in dropped else rationals("1/6000", "59/6000", 58)
 
 
 RANGE = (
-    Hypothesis(_RANGE, lambda q, c: q.eps, ">", lambda q, c: 0),
-    Hypothesis("eps < 0.01", lambda q, c: 100 * q.eps, "<", lambda q, c: 1),
+    Hypothesis(_POSITIVE, lambda q, c: q.eps, ">", lambda q, c: 0),
+    Hypothesis(_SMALL, lambda q, c: 100 * q.eps, "<", lambda q, c: 1),
 )
 
 
@@ -53,18 +57,21 @@ def _instances(dropped: frozenset[str]) -> SearchStrategy[Instance]:
     return instances(eps=small_eps(dropped), order=orders())
 
 
-def quantities(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[str, Any]:
-    """Distances to C*, and forgetting over all and over seen tasks, at t = 0, ..., len(order)."""
-    known = coefficients(x.eps, A)
-    samples = ((known.a1, known.b), (known.a2, -known.c))
+def forgetting_quantities(samples: Samples, order: Sequence[int], A: Arithmetic) -> dict[str, Any]:
+    """Distances to C*, and forgetting over all and over seen tasks, at t = 0, ..., len(order), from 0."""
     distances, everything, seen = [], [], []
-    for t, (y, z) in enumerate(trapped_trajectory(x.eps, x.order, A)):
-        zero = 0 * x.eps
-        found = [A.maximum([zero, 1 - margin]) for margin in margins(zero, y, z, known)]
-        distances.append(joint_distance((zero, y, zero, z), samples, A))
+    zero = A.number(0)
+    for t, (y, z) in enumerate(trapped_trajectory(samples, order, A)):
+        point = (zero, y, zero, z)
+        found = [A.maximum([zero, 1 - margin]) for margin in margins(point, samples)]
+        distances.append(joint_distance(point, samples, A))
         everything.append(A.maximum(found))
-        seen.append(A.maximum([zero, *(found[task] for task in set(x.order[:t]))]))
-    return {"eps": x.eps, "distances": distances, "forgetting": everything, "seen": seen, "sqrt": A.sqrt}
+        seen.append(A.maximum([zero, *(found[task] for task in set(order[:t]))]))
+    return {"distances": distances, "forgetting": everything, "seen": seen}
+
+
+def _quantities(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[str, Any]:
+    return {"eps": x.eps, **forgetting_quantities(pair_of_samples(x.eps, A), x.order, A)}
 
 
 _DISTANCE = Claim("distance", lambda q, c: q.distances, ">=", lambda q, c: c.distance)
@@ -82,8 +89,8 @@ _CONSTANTS = {
 _FATES = {
     "distance doubled": is_false("d(theta_t, C*) is near 3"),
     "forgetting doubled": is_false("the forgetting is near 2"),
-    f"without {_RANGE}": still_true("for eps = 0 the tasks are (1/9, 1), (1/9, -1), and nothing changes"),
-    "without eps < 0.01": still_true("the argument needs 1/9 + eps < 1 - eps and b, c near 1 alone"),
+    f"without {_POSITIVE}": still_true("eps < 0 exchanges the tasks, eps = 0 changes nothing in the argument"),
+    f"without {_SMALL}": still_true("the argument needs 1/9 + eps < 1 - eps and b, c near 1 alone"),
 }
 
 
@@ -116,7 +123,7 @@ REPAIR = Statement(
         ">= 0, and max over all tasks of F_m(theta_t) >= 1.5 for all t >= 1."
     ),
     instances=_instances,
-    derive=quantities,
+    derive=_quantities,
     hypotheses=RANGE,
     claims=(_DISTANCE, Claim("forgetting", lambda q, c: q.forgetting[1:], ">=", lambda q, c: c.forgetting)),
     constants=_CONSTANTS,
@@ -136,7 +143,7 @@ STATEMENT_B = Statement(
         ">= 1.5 for all t >= 0."
     ),
     instances=_instances,
-    derive=quantities,
+    derive=_quantities,
     hypotheses=RANGE,
     claims=(_DISTANCE, Claim("forgetting", lambda q, c: q.forgetting, ">=", lambda q, c: c.forgetting)),
     constants=_CONSTANTS,
@@ -146,7 +153,7 @@ STATEMENT_B = Statement(
         joint_bound(),
         steps.argued("d >= 2", "the iterates have u[1] = 0", "By B.1-B.4 (see proposition-b1 to proposition-b4)."),
         steps.false(
-            "F >= 1.5", "max_m F_m(theta_t) >= 1.5 for t = 0", lambda: max(0, 1 - 0) < 1.5,
+            "the conclusion", "max_m F_m(theta_t) >= 1.5 for t = 0", lambda: max(0, 1 - 0) < 1.5,
             "theta_0 = 0 has f = 0, so both forgettings are 1",
         ),
     ),
@@ -169,10 +176,10 @@ _DISTANCE_ALONE = replace(
 
 def _joint_point(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[str, Any]:
     """u[1]^2 = 1/(1/9 + eps^2), v[2]^2 = eps/(1/9 + eps^2), the others 0."""
-    known = coefficients(x.eps, A)
     square = c.square * joint_bound2(x.eps, A)
-    found = (known.a1 * square - known.b * x.eps * square, known.a2 * square + known.c * x.eps * square)
-    return {"eps": x.eps, "margins": found}
+    samples = pair_of_samples(x.eps, A)
+    found = tuple(first * square - second * x.eps * square for first, second in samples)
+    return {"eps": x.eps, "margins": found, "v2": c.square * x.eps * joint_bound2(x.eps, A)}
 
 
 STATEMENT_A = Statement(
@@ -186,7 +193,10 @@ STATEMENT_A = Statement(
     instances=lambda dropped: instances(eps=small_eps(dropped)),
     derive=_joint_point,
     hypotheses=RANGE,
-    claims=(Claim("both margins", lambda q, c: q.margins, ">=", lambda q, c: 1),),
+    claims=(
+        Claim("both margins", lambda q, c: q.margins, ">=", lambda q, c: 1),
+        Claim("v[2]^2 is a square", lambda q, c: q.v2, ">=", lambda q, c: 0),
+    ),
     constants={"square": Constant(1, "down", "factor of u[1]^2 and v[2]^2")},
     corners={"eps near 0.01": Instance(eps="99/10000"), "tiny eps": Instance(eps="1/1000000")},
     own_proof=(
@@ -196,8 +206,8 @@ STATEMENT_A = Statement(
     fates={
         "square halved": is_false("both margins are then 1/2"),
         "both margins turned around": is_false("both margins are 1, not below"),
-        f"without {_RANGE}": still_true("both margins are 1 for every eps"),
-        "without eps < 0.01": still_true("both margins are 1 for every eps"),
+        f"without {_POSITIVE}": is_false("v[2]^2 would be negative"),
+        f"without {_SMALL}": still_true("both margins are 1 for every eps"),
     },
 )  # fmt: skip
 
