@@ -96,4 +96,5 @@ def test_damaged_idx_files_are_refused(tmp_path):
 
 def test_paired_comparison_by_hand():
     found = paired("a - b", {0: 1.0, 1: 2.0, 2: 3.0}, {0: 0.0, 1: 0.0, 2: 0.0})
+    assert found.p_value == pytest.approx(0.0741799, rel=1e-5)  # t = 2 sqrt(3) at two degrees of freedom
     assert found.mean == 2.0 and found.upper - found.mean == pytest.approx(4.302653 / np.sqrt(3), rel=1e-6)

@@ -38,11 +38,11 @@ def loss_weighted_gram(problem: CurvatureProblem) -> Tensor:
 def _roots(problem: CurvatureProblem, outputs: Tensor, targets: Tensor) -> Tensor:
     """(n, C, C) symmetric roots of the Hessians of each sample's loss by its outputs."""
 
-    def one(output: Tensor, target: Tensor) -> Tensor:
-        shape = output if problem_outputs_are_flat else output[None]
-        return problem.loss(shape, target[None])
+    flat = targets.ndim == 1 and targets.is_floating_point()  # outputs are (n,), not (n, C)
 
-    problem_outputs_are_flat = targets.ndim == 1 and targets.is_floating_point() and outputs.shape[1] == 1
+    def one(output: Tensor, target: Tensor) -> Tensor:
+        return problem.loss(output if flat else output[None], target[None])
+
     curvature = vmap(hessian(one))(outputs, targets)
     values, vectors = torch.linalg.eigh(curvature)
     if bool((values < -1e-10 * values.abs().amax(-1, keepdim=True)).any()):

@@ -45,11 +45,14 @@ class CurvatureProblem:
             dtype: "float64" (default) or "float32".
 
         Raises:
-            InputError: nothing asks for gradients, the loss is not finite or not averaged, or there are no samples.
+            InputError: nothing asks for gradients, the loss is not finite, not averaged or weighted, or there are no
+                samples.
         """
         precision = _DTYPES[check_choice("dtype", dtype, _DTYPES)]
         if getattr(loss, "reduction", "mean") != "mean":
             raise InputError("loss.reduction", getattr(loss, "reduction", None), "'mean': the risk is an average")
+        if getattr(loss, "weight", None) is not None:
+            raise InputError("loss.weight", loss.weight, "None: every sample counts the same")
         own = copy.deepcopy(module).to(precision).eval()
         parameters = tuple(parameter for parameter in own.parameters() if parameter.requires_grad)
         if not parameters:

@@ -29,6 +29,7 @@ class SpectralMeasure:
         masses: (k,) ||g||^2 of the probes.
         diagonals, offdiagonals: per probe, its Jacobi matrix; the last off-diagonal couples to what was not computed.
         seed: of the probes.
+        unit: the rounding unit of the arithmetic in which the matrix was multiplied.
     """
 
     size: int
@@ -38,6 +39,7 @@ class SpectralMeasure:
     diagonals: tuple[np.ndarray, ...]
     offdiagonals: tuple[np.ndarray, ...]
     seed: int
+    unit: float = float(np.finfo(np.float64).eps)
 
     @property
     def num_probes(self) -> int:
@@ -46,9 +48,9 @@ class SpectralMeasure:
 
     @property
     def rounding(self) -> float:
-        """A bound on what rounding moves nodes by, up to a modest factor: 100 eps times the largest one."""
+        """A bound on what rounding moves nodes by, up to a modest factor: 100 units times the largest one."""
         largest = max(float(np.abs(nodes).max()) for nodes in self.nodes)
-        return 100.0 * float(np.finfo(np.float64).eps) * max(largest, float(np.finfo(np.float64).tiny))
+        return 100.0 * self.unit * max(largest, float(np.finfo(np.float64).tiny))
 
     def moments(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Estimates of tr(A^j) / p for j = 0..count-1, and their standard errors over the probes (infinite for one)."""
@@ -93,7 +95,8 @@ def spectral_measure(
     quadratures = [_gauss(a, b) for a, b in zip(diagonals, offdiagonals, strict=True)]
     masses = found.norms.double().square().numpy(force=True)
     nodes, weights = (tuple(part) for part in zip(*quadratures, strict=True))
-    return SpectralMeasure(operator.size, nodes, weights, masses, diagonals, offdiagonals, seed)
+    unit = float(torch.finfo(operator.dtype).eps)
+    return SpectralMeasure(operator.size, nodes, weights, masses, diagonals, offdiagonals, seed, unit)
 
 
 def _rows(table: torch.Tensor, steps: Sequence[int]) -> tuple[np.ndarray, ...]:

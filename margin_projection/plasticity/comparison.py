@@ -82,7 +82,7 @@ def paired(name: str, left: dict[int, float], right: dict[int, float]) -> Paired
         spread = float(differences.std(ddof=1)) / np.sqrt(count)
         width = float(stats.t.ppf(0.975, count - 1)) * spread
         low, high = mean - width, mean + width
-        p_value = float(stats.ttest_1samp(differences, 0.0).pvalue) if spread > 0.0 else float(mean == 0.0)
+        p_value = 2.0 * float(stats.t.sf(abs(mean) / spread, count - 1)) if spread > 0.0 else float(mean == 0.0)
         p_rank = 1.0 if not differences.any() else float(stats.wilcoxon(differences, method="exact").pvalue)
     return PairedComparison(name, seeds, differences, mean, float(low), float(high), p_value, p_rank)
 
