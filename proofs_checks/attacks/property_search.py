@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis.strategies import SearchStrategy
 
 from proofs_checks.attacks.exactification import exact_truth
 from proofs_checks.attacks.seeded_provider import reproducible_draws
@@ -85,7 +86,7 @@ def property_search(statement: Statement, examples: int, seed: int, *, pool: int
         max_examples=examples, database=None, deadline=None, phases=_PHASES, verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False,
     )  # fmt: skip
-    @hypothesis.given(statement.strategy())
+    @hypothesis.given(_strategy(statement))
     def attack(instance: Instance) -> None:
         _attack(statement, instance, search, pool, mutant)
 
@@ -96,7 +97,19 @@ def property_search(statement: Statement, examples: int, seed: int, *, pool: int
             raise StatementError(statement.key, "its derive or its strategy does not give the same twice") from error
         except (_Refuted, hypothesis.errors.Unsatisfiable):
             pass
+        except StatementError:
+            raise
+        except Exception as error:
+            problem = f"its strategy raised {type(error).__name__} ({error})"
+            raise StatementError(statement.key, problem) from error
     return search
+
+
+def _strategy(statement: Statement) -> SearchStrategy[Instance]:
+    try:
+        return statement.strategy()
+    except Exception as error:
+        raise StatementError(statement.key, f"its strategy raised {type(error).__name__} ({error})") from error
 
 
 def _attack(statement: Statement, instance: Instance, search: Search, pool: int, mutant: bool) -> None:

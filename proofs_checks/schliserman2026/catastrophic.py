@@ -12,14 +12,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx
+from flint import arb
 
 import margin_projection as mp
 from proofs_checks.arithmetic import Arithmetic, Scalar
 from proofs_checks.errors import Discard, Inexact
+from proofs_checks.schliserman2026.secular import onto_form, root_of
 
-_GUARD_BITS = 24
-_FLOAT_HALVINGS = 100
 Samples = tuple[tuple[Scalar, Scalar], tuple[Scalar, Scalar]]
 
 
@@ -47,23 +46,12 @@ def onto_hyperbola(far: Scalar, near: Scalar, level: Scalar, A: Arithmetic) -> t
         return A.sqrt(level + near * near / 4), near / 2
     if not far > 0:
         raise Inexact("a point on the axis") if A.exact else Discard("a point beyond the axis")
-    multiplier = _root(far, near, level, A)
+
+    def excess(multiplier: Scalar) -> Scalar:
+        return (far / (1 - multiplier)) ** 2 - (near / (1 + multiplier)) ** 2 - level
+
+    multiplier = root_of(excess, A.number(0), A.number(1), A)
     return far / (1 - multiplier), near / (1 + multiplier)
-
-
-def _root(far: Scalar, near: Scalar, level: Scalar, A: Arithmetic) -> Scalar:
-    """m in (0, 1) with (far / (1 - m))^2 - (near / (1 + m))^2 = level, by bisection: the left side increases in m."""
-    low, high = A.number(0), A.number(1)
-    for _ in range(ctx.prec + _GUARD_BITS if A.exact else _FLOAT_HALVINGS):
-        middle = (low + high) / 2
-        value = (far / (1 - middle)) ** 2 - (near / (1 + middle)) ** 2 - level
-        if value > 0:
-            high = middle
-        elif value < 0:
-            low = middle
-        else:
-            break
-    return arb(low).union(arb(high)) if A.exact else (low + high) / 2
 
 
 def pair_of_samples(eps: Any, A: Arithmetic) -> Samples:
@@ -129,33 +117,8 @@ def trajectory_from(
     points = [tuple(start)]
     for task in order:
         form = (*samples[task], *(-entry for entry in samples[task]))
-        points.append(_onto_form(points[-1], form, A))
+        points.append(onto_form(points[-1], form, A))
     return points
-
-
-def _onto_form(point: Sequence[Scalar], form: Sequence[Scalar], A: Arithmetic) -> tuple[Scalar, ...]:
-    """The nearest point of {sum_i form_i theta_i^2 >= 1}: theta_i / (1 - m form_i) with m in [0, 1 / max form)."""
-
-    def moved(multiplier: Scalar) -> tuple[Scalar, ...]:
-        return tuple(entry / (1 - multiplier * weight) for entry, weight in zip(point, form, strict=True))
-
-    def excess(multiplier: Scalar) -> Scalar:
-        pairs = zip(moved(multiplier), form, strict=True)
-        return sum((weight * entry * entry for entry, weight in pairs), A.number(-1))
-
-    if excess(A.number(0)) >= 0:
-        return tuple(point)
-    low, high = A.number(0), 1 / A.maximum(form)
-    for _ in range(ctx.prec + _GUARD_BITS):
-        middle = (low + high) / 2
-        value = excess(middle)
-        if value > 0:
-            high = middle
-        elif value < 0:
-            low = middle
-        else:
-            break
-    return moved(arb(low).union(arb(high)))
 
 
 def joint_distance(point: Sequence[Scalar], samples: Samples, A: Arithmetic) -> Scalar:
