@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis.strategies import SearchStrategy
 
 from proofs_checks import steps
-from proofs_checks.arithmetic import EXACT, Arithmetic, add, dot, scale, subtract
+from proofs_checks.arithmetic import Arithmetic, add, dot, scale, subtract
 from proofs_checks.condition import Claim, Hypothesis
 from proofs_checks.instance import Instance
 from proofs_checks.planar import square_length
@@ -86,13 +86,6 @@ STATEMENT = Statement(
     hypotheses=_HYPOTHESES,
     claims=(Claim("regularity", lambda q, c: q.displayed, "<=", lambda q, c: q.eps * q.size),),
     corners=_CORNERS,
-    proof=(
-        steps.false(
-            "the display", "<u, x - y> <= eps ||u|| ||x - y||",
-            lambda: bool(dot((EXACT.number(-1), EXACT.number(0)), (EXACT.number(-1), EXACT.number(0))) > 0),
-            "C = {w_1 >= 0}, x = 0, u = (-1, 0), y = (1, 0): <u, x - y> = 1 = ||u|| ||x - y||",
-        ),
-    ),
     repair=REPAIR,
     remarks=(
         "The lemmas use <v, y - x>; with it the sets are what Dao and Phan call regular. For sets without interior "

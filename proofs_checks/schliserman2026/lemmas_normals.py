@@ -1,7 +1,7 @@
 """Proposition C.6 and Lemmas C.7, C.10: proximal normals of margin sets, and (eps, delta)-regularity.
 
-C.7 prints the radius eps r / (beta ||xbar||); its step uses Euler's identity at the wrong point, and what is proved has
-||xbar|| + delta in the place of ||xbar||. Whether the printed radius is right stays open; no attack found a violation.
+C.7 prints the radius eps r / (beta ||xbar||), which Euler's identity at xbar would give; what is proved has ||xbar|| +
+delta in the place of ||xbar||. Whether the printed radius is right stays open; no attack found a violation.
 """
 
 from __future__ import annotations
@@ -190,19 +190,11 @@ C7 = replace(
     ),
     claims=(Claim("regularity", lambda q, c: q.pairing, "<=", lambda q, c: c.factor * q.eps * q.length),),
     own_proof=(),
-    proof=(
-        _NORMAL_FORM,
-        _TAYLOR,
-        steps.gap(
-            "Euler", "r sum_j mu_j <= ||u|| ||xbar||",
-            "Euler's identity gives r sum_j mu_j = <-u, p> <= ||u|| ||p||, and ||p|| may exceed ||xbar||: gradients are "
-            "taken at p, not at xbar; with ||xbar|| + delta it is proved (the repair)",
-        ),
-        _BALL,
-    ),
     fates={**_PAIR_FATES, "factor halved": is_false("the circle, points on either side of theta*")},
     repair=_C7_REPAIR,
     remarks=(
+        "The printed radius is what Euler's identity at xbar would give, r sum_j mu_j <= ||u|| ||xbar||; but the gradients of a "
+        "normal u at p are taken at p, and ||p|| may exceed ||xbar||: with ||xbar|| + delta it is proved.",
         "Globally beta-smooth models of degree r = 1 are linear, where every eps >= 0 will do; the instances have r = 2. An "
         "expansion to second order in delta, for plane curves, found no violation: Euler's identity forces beta >= 2 / "
         "||xbar||^2, which bounds how fast ||p|| can grow along the boundary.",

@@ -118,7 +118,7 @@ ONE_STEP = Statement(
         "a circle and a line": Instance(kind=ARC, turns=("1",), delta="1/10", eps="0", offset="1/2", inside="1"),
         "at theta*": Instance(kind=LINES, turns=("0", "1"), delta="1", eps="1/10", offset="0", inside="0"),
     },
-    proof=(
+    own_proof=(
         steps.argued(
             "the balls", "p = P_m x and z = P_{C*} x are in B_delta(theta*)",
             "||p - x|| <= ||theta* - x|| <= delta/2 since theta* is in C_m, and the same for z.",
