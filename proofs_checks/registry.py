@@ -10,7 +10,7 @@ from margin_projection import InputError
 from proofs_checks.errors import StatementError
 from proofs_checks.statement import Statement
 
-SOURCES = ("schliserman2026",)
+SOURCES = ("schliserman2026", "prakash2026", "controls")
 
 
 @functools.cache

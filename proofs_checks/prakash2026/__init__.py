@@ -1,0 +1,1 @@
+"""Statements of Prakash et al. 2026, derived from what its public sources say."""
