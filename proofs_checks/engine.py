@@ -15,7 +15,7 @@ from proofs_checks.attacks.property_search import Search, property_search
 from proofs_checks.attacks.tightness import tightness
 from proofs_checks.budget import Budget
 from proofs_checks.errors import ContradictionError, StatementError
-from proofs_checks.evidence import Findings
+from proofs_checks.evidence import FEWEST_CASES, Findings
 from proofs_checks.instance import Instance
 from proofs_checks.proof import JudgedStep, ProofStatus, Step, failing, judge, proof_status, proves
 from proofs_checks.statement import Statement
@@ -75,7 +75,8 @@ def _attacked(statement: Statement, budget: Budget, random_state: int) -> Findin
     proofs = (statement.proof, statement.own_proof, statement.vacuity)
     printed, own, vacuity = (_judged(statement, steps) for steps in proofs)
     corners = corner_cases(statement)
-    examples = budget.scaled(budget.examples, statement.cost, _FEWEST_EXAMPLES)
+    fewest = _FEWEST_EXAMPLES if proves(own) or proves(printed) else 2 * FEWEST_CASES  # some are discarded
+    examples = budget.scaled(budget.examples, statement.cost, fewest)
     search = property_search(statement, examples, random_state, pool=budget.pool)
     evaluations = 0
     if not corners.refuting and search.counterexample is None and budget.evaluations:

@@ -32,7 +32,9 @@ class Instance(Mapping[str, Leaf]):
         return self._values[name]
 
     def __getattr__(self, name: str) -> Leaf:
-        if name.startswith("_") or name not in self._values:
+        if name.startswith("_"):  # also where copies are made, before there are values
+            raise AttributeError(name)
+        if name not in self._values:
             raise AttributeError(f"the instance has no {name!r}; it has {', '.join(self._values)}")
         return self._values[name]
 

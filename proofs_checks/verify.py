@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
-from margin_projection._validation import check_integer
+import joblib
+
+from margin_projection._validation import InputError, check_integer
 from proofs_checks.budget import Budget, budget_named
 from proofs_checks.engine import examine, unusable
 from proofs_checks.registry import registered, statement_named
 from proofs_checks.statement import Statement
+from proofs_checks.user_statements import statements_of
 from proofs_checks.verdict import Verdict
 
 
@@ -31,18 +35,58 @@ def verify(statement: str | Statement, *, budget: str = "default", seed: int = 0
     return examine(found, budget_named(budget), check_integer("seed", seed, 0))
 
 
-def verify_all(ids: Iterable[str] | None = None, *, budget: str = "default", seed: int = 0) -> list[Verdict]:
-    """Verdicts on registered statements (default: all), one after the other.
+def verify_all(
+    ids: Iterable[str] | None = None,
+    *,
+    budget: str = "default",
+    seed: int = 0,
+    workers: int = 1,
+    module: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Verdict]:
+    """Verdicts on registered statements, in the order of ``ids``.
 
     Whatever goes wrong with one of them, a contradiction included, becomes a verdict with status UNKNOWN and ``error``
     set; the others are not lost.
 
+    Args:
+        ids: of registered statements (default: all, or all of ``module``).
+        budget, seed: see `verify`.
+        workers: processes, at least 1 (default 1); verdicts do not depend on their number.
+        module: a Python file of your own with ``STATEMENTS = (...)``, which are known beside the registered ones.
+        progress: called with (verdicts so far, all).
+
     Raises:
-        InputError: an unknown id or budget, or a negative seed; nothing has been examined then.
+        InputError: an unknown id or budget, a negative seed, or a module that cannot be used; nothing has been examined.
     """
-    statements = [statement_named(each) for each in (registered() if ids is None else ids)]
+    own = {} if module is None else statements_of(module)
+    known = {**registered(), **own}
+    wanted = list(ids) if ids is not None else list(own or known)
+    for each in wanted:
+        if each not in known:
+            raise InputError("id", each, f"one of {', '.join(known)}")
     chosen, number = budget_named(budget), check_integer("seed", seed, 0)
-    return [_examined(statement, chosen, number) for statement in statements]
+    check_integer("workers", workers, 1)
+    if progress is not None:
+        progress(0, len(wanted))
+    found: dict[str, Verdict] = {}
+    slow_first = sorted(dict.fromkeys(wanted), key=lambda each: -known[each].cost)
+    if workers == 1:
+        results: Iterable[Verdict] = (_examined(known[each], chosen, number) for each in slow_first)
+    else:
+        jobs = (joblib.delayed(_examined_elsewhere)(each, chosen, number, module) for each in slow_first)
+        results = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(jobs)
+    for verdict in results:
+        found[verdict.id] = verdict
+        if progress is not None:
+            progress(len(found), len(wanted))
+    return [found[each] for each in wanted]
+
+
+def _examined_elsewhere(identifier: str, budget: Budget, seed: int, module: str | Path | None) -> Verdict:
+    """In a process of its own: statements hold functions, so their ids travel and not they."""
+    own = {} if module is None else statements_of(module)
+    return _examined(own.get(identifier) or statement_named(identifier), budget, seed)
 
 
 def _examined(statement: Statement, budget: Budget, seed: int) -> Verdict:

@@ -34,7 +34,7 @@ class Commands(TyperGroup):
         with warnings.catch_warnings():
             if not sys.warnoptions:
                 warnings.simplefilter("ignore")
-            sys.exit(_guard(lambda: super(Commands, self).main(arguments, *others, **extra)))
+            sys.exit(guarded(lambda: super(Commands, self).main(arguments, *others, **extra)))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the subcommand; an interrupt ends it with a line of its own."""
@@ -44,7 +44,7 @@ class Commands(TyperGroup):
             raise Interrupted("interrupted") from error
 
 
-def _guard(run: Any) -> int:
+def guarded(run: Any) -> int:
     """The exit status of ``run()``, its foreseen failures told on stderr in one line."""
     try:
         status = run()
