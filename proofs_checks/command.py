@@ -26,7 +26,9 @@ app = typer.Typer(
 
 @app.command()
 def check(
-    only: Annotated[list[str] | None, typer.Option(metavar="ID", help="A statement, or a source; may be repeated.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar=(
+        "ID"
+    ), help="A statement, or a source; may be repeated.")] = None,
     budget: Annotated[str, typer.Option(help="quick, default or thorough.")] = "default",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same verdicts.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = min(2, os.cpu_count() or 1),
@@ -35,7 +37,9 @@ def check(
     module: Annotated[Path | None, typer.Option(metavar="FILE.py", help="A file with STATEMENTS of your own.")] = None,
     ledger: Annotated[Path | None, typer.Option(metavar="FILE", help="Another ledger than the committed one.")] = None,
     update_ledger: Annotated[bool, typer.Option("--update-ledger", help="Write the verdicts into the ledger.")] = False,
-    reproduce: Annotated[str | None, typer.Option(metavar="ID#DIGITS", help="Evaluate one counterexample again.")] = None,
+    reproduce: Annotated[str | None, typer.Option(metavar=(
+        "ID#DIGITS"
+    ), help="Evaluate one counterexample again.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say how each verdict is known.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
 ) -> int:
@@ -123,22 +127,36 @@ def _shown(verdicts: Sequence[Verdict], verbose: bool) -> str:
 
 
 def _table(verdicts: Sequence[Verdict]) -> Table:
+    from rich import box
     from rich.table import Table
 
-    shown = Table(title="Verdicts")
-    for heading in ("statement", "reading", "verdict", "printed proof", "repair", "mutants", "seconds"):
-        shown.add_column(heading, justify="right" if heading in ("mutants", "seconds") else "left")
-    for verdict in verdicts:
+    shown = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
+    shown.add_column("statement", min_width=28)
+    for heading, width in (("verdict", 9), ("proof", 8), ("repair", 9)):
+        shown.add_column(heading, min_width=width, no_wrap=True)
+    for heading in ("mutants", "s"):
+        shown.add_column(heading, justify="right", min_width=5, no_wrap=True)
+    for before, verdict in zip([None, *verdicts], verdicts, strict=False):
+        source, _, name = verdict.id.partition("/")
+        if before is None or not before.id.startswith(f"{source}/"):
+            shown.add_section()
+            shown.add_row(f"[bold]{source}[/bold]")
         for each in (verdict, *verdict.readings):
-            main = each is verdict
-            repair = "" if each.repair is None else each.repair.status.word
-            report = next((one.mutation for one in (each, each.repair) if one is not None and one.mutation), None)
-            caught = "" if report is None or not report.known_false else f"{report.caught}/{len(report.known_false)}"
+            first = name if each is verdict else ""
             shown.add_row(
-                each.id if main else "", each.reading, each.status.word, each.proof_status.name.lower(), repair, caught,
-                f"{verdict.seconds:.1f}" if main else "",
+                "\n".join(filter(None, [first, f"  [dim]{each.reading}[/dim]" if each.reading else ""])),
+                *_cells(each), f"{verdict.seconds:.1f}" if each is verdict else "",
             )  # fmt: skip
     return shown
+
+
+def _cells(verdict: Verdict) -> tuple[str, str, str, str]:
+    """Verdict, printed proof, repair, and the mutants of the statement, or of its repair where it is refuted."""
+    reports = [each.mutation for each in (verdict, verdict.repair) if each is not None and each.mutation is not None]
+    known = len(reports[0].known_false) if reports else 0
+    repair = "" if verdict.repair is None else verdict.repair.status.word
+    caught = f"{reports[0].caught}/{known}" if known else ""
+    return verdict.status.word, verdict.proof_status.name.lower(), repair, caught
 
 
 def _summary(verdicts: Sequence[Verdict]) -> str:

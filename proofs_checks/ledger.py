@@ -11,7 +11,7 @@ from margin_projection import InputError
 from margin_projection._files import json_bytes, write_atomically
 from proofs_checks.evaluation import Evaluation, evaluate_exactly
 from proofs_checks.instance import Instance
-from proofs_checks.registry import registered
+from proofs_checks.registry import named, registered
 from proofs_checks.rows import flattened
 from proofs_checks.statement import Statement
 from proofs_checks.verdict import Verdict
@@ -88,12 +88,8 @@ def reproduce(identifier: str, path: str | Path = LEDGER) -> tuple[Statement, In
         for key, entry in read_ledger(path).items()
         if entry.get("counterexample")
     }
-    if identifier not in known:
-        raise InputError("counterexample", identifier, f"one of {', '.join(known)}")
-    key, found = known[identifier]
-    statement = {each.key: each for each in _all_statements(registered().values())}.get(key)
-    if statement is None:
-        raise InputError("counterexample", identifier, "of a statement that is registered")
+    key, found = named(identifier, known, "counterexample")
+    statement = named(key, {each.key: each for each in _all_statements(registered().values())}, "statement")
     instance = Instance(**found["instance"])
     evaluation = evaluate_exactly(statement, instance)
     assert evaluation is not None, "a counterexample is never discarded"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import pkgutil
+from collections.abc import Mapping
+from typing import TypeVar
 
 from margin_projection import InputError
 from proofs_checks.errors import StatementError
 from proofs_checks.statement import Statement
 
+Named = TypeVar("Named")
 SOURCES = ("schliserman2026", "prakash2026", "controls")
 
 
@@ -38,7 +42,16 @@ def statement_named(identifier: str) -> Statement:
     Raises:
         InputError: there is none.
     """
-    known = registered()
+    return named(identifier, registered(), "id")
+
+
+def named(identifier: str, known: Mapping[str, Named], argument: str) -> Named:
+    """What is known under a name.
+
+    Raises:
+        InputError: nothing is; it lists the names that look alike.
+    """
     if identifier not in known:
-        raise InputError("id", identifier, f"one of {', '.join(known)}")
+        alike = difflib.get_close_matches(identifier, known, n=4, cutoff=0.3) or list(known)[:4]
+        raise InputError(argument, identifier, f"one of {len(known)} known ones, such as {', '.join(alike)}")
     return known[identifier]

@@ -9,8 +9,8 @@ from proofs_checks.verdict import MutationReport, Verdict
 
 
 def json_row(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as plain values: id, source, title, status, proof_status, failing_steps, reading, evidence, counterexample,
-    repair, tightness, seed, seconds; and readings, steps, mutation, remarks, error.
+    """A verdict as plain values: id, source, title, status, proof_status, failing_steps, reading, evidence,
+    counterexample, repair, tightness, seed, seconds; and readings, steps, mutation, remarks, error.
     """
     found = verdict.counterexample
     return {
@@ -51,8 +51,8 @@ def _steps(verdict: Verdict) -> list[dict[str, str]]:
     parts = (("printed", verdict.steps), ("own", verdict.own_steps))
     return [
         {
-            "proof": whose, "display": step.display, "asserts": step.asserts, "outcome": step.result.outcome.name.lower(),
-            "method": step.result.method, "detail": step.result.detail,
+            "proof": whose, "display": step.display, "asserts": step.asserts,
+            "outcome": step.result.outcome.name.lower(), "method": step.result.method, "detail": step.result.detail,
         }
         for whose, steps in parts for step in steps
     ]  # fmt: skip

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import joblib
 
-from margin_projection._validation import InputError, check_integer
+from margin_projection._validation import check_integer
 from proofs_checks.budget import Budget, budget_named
 from proofs_checks.engine import examine, unusable
-from proofs_checks.registry import registered, statement_named
+from proofs_checks.registry import named, registered, statement_named
 from proofs_checks.statement import Statement
 from proofs_checks.user_statements import statements_of
 from proofs_checks.verdict import Verdict
@@ -56,15 +56,14 @@ def verify_all(
         module: a Python file of your own with ``STATEMENTS = (...)``, which are known beside the registered ones.
         progress: called with (verdicts so far, all).
 
-    Raises:
-        InputError: an unknown id or budget, a negative seed, or a module that cannot be used; nothing has been examined.
+    Raises: InputError: an unknown id or budget, a negative seed, or a module that cannot be used; nothing has been
+    examined.
     """
     own = {} if module is None else statements_of(module)
     known = {**registered(), **own}
     wanted = list(ids) if ids is not None else list(own or known)
     for each in wanted:
-        if each not in known:
-            raise InputError("id", each, f"one of {', '.join(known)}")
+        named(each, known, "id")
     chosen, number = budget_named(budget), check_integer("seed", seed, 0)
     check_integer("workers", workers, 1)
     if progress is not None:

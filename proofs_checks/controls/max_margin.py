@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis.strategies import SearchStrategy
 
 from proofs_checks import steps
-from proofs_checks.arithmetic import Arithmetic, dot
+from proofs_checks.arithmetic import Arithmetic, add, dot, scale
 from proofs_checks.condition import Claim, Hypothesis
 from proofs_checks.constants import Constant
 from proofs_checks.errors import Discard
@@ -34,7 +34,8 @@ def _minimizer(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[st
     s = root_of(lambda value: 2 * lam * value * (1 + A.exp(x.a * value)) - x.a, A.number(0), x.a / (2 * lam), A)
     square = x.turn * x.turn
     axis = ((1 - square) / (1 + square), 2 * x.turn / (1 + square))
-    samples = [tuple(x.a * e + sign * x.b * n for e, n in zip(axis, (-axis[1], axis[0]), strict=True)) for sign in (1, -1)]
+    across = (-axis[1], axis[0])
+    samples = [add(scale(x.a, axis), scale(sign * x.b, across)) for sign in (1, -1)]
     w = tuple(s * entry for entry in axis)
     log = -A.log(lam)
     return {
@@ -49,9 +50,9 @@ STATEMENT = Statement(
     source="Rosset, Zhu and Hastie 2004",
     title="Weak regularization tends to the max-margin separator",
     text=(
-        "w minimizes the mean logistic loss + lambda ||w||^2, w* the shortest vector with margins 1, c = log(1/lambda): ||w||^2 "
-        "<= (c ||w*||)^2 + 1, and every margin is at least -log(exp(n lambda (1 + c^2 ||w*||^2)) - 1): so w/c -> w*. "
-        "(Instances: two mirrored samples, turned.)"
+        "w minimizes the mean logistic loss + lambda ||w||^2, w* the shortest vector with margins 1, c = "
+        "log(1/lambda): ||w||^2 <= (c ||w*||)^2 + 1, and every margin is at least -log(exp(n lambda (1 + c^2 "
+        "||w*||^2)) - 1): so w/c -> w*. (Instances: two mirrored samples, turned.)"
     ),
     instances=_pairs,
     derive=_minimizer,
@@ -65,7 +66,8 @@ STATEMENT = Statement(
             "margins", lambda q, c: 1 + q.exp(-q.margin), "<=", lambda q, c: q.exp(c.factor * 2 * q.lam * q.value)
         ),
     ),
-    constants={"gap": Constant(1, "down", "the 1 beside (c ||w*||)^2"), "factor": Constant(1, "down", "factor of the loss")},
+    constants={
+        "gap": Constant(1, "down", "the 1 beside (c ||w*||)^2"), "factor": Constant(1, "down", "factor of the loss")},
     corners={
         "one direction": Instance(a="1", b="0", turn="0", bits="20"),
         "nearly opposite": Instance(a="1/10", b="5", turn="1/2", bits="20"),
@@ -78,7 +80,8 @@ STATEMENT = Statement(
         ),
         steps.argued("norm", "||w||^2 <= 1 + c^2 ||w*||^2", "L >= 0."),
         steps.argued(
-            "margins", "log(1 + e^{-m}) <= n L(w) <= n lambda (1 + c^2 ||w*||^2) for every margin m", "All terms are >= 0."
+            "margins", "log(1 + e^{-m}) <= n L(w) <= n lambda (1 + c^2 ||w*||^2) for every margin m",
+            "All terms are >= 0.",
         ),
     ),
     fates={

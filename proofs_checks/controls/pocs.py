@@ -1,4 +1,4 @@
-"""Projections onto convex sets: Fejer monotonicity, and the linear rates of polyhedra. Known to hold since the 1960s."""
+"""Projections onto convex sets: Fejer monotonicity, and the linear rates of polyhedra. Known since the 1960s."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from proofs_checks.schliserman2026.linear_tasks import (
     to_joint_set2,
     trajectory,
 )
-from proofs_checks.statement import Statement, is_false, still_true
+from proofs_checks.statement import Statement, is_false
 
 
 def _one_set(dropped: frozenset[str]) -> SearchStrategy[Instance]:
@@ -47,8 +47,8 @@ MONOTONE = Statement(
     source="Bregman 1965; Gubin, Polyak and Raik 1967",
     title="Fejer monotonicity of projections onto convex sets",
     text=(
-        "C closed and convex, z in C: ||P x - z||^2 <= ||x - z||^2 - ||x - P x||^2; and d(P x, C*) <= d(x, C*) for every closed "
-        "convex subset C* of C. (Instances: polyhedra in the plane.)"
+        "C closed and convex, z in C: ||P x - z||^2 <= ||x - z||^2 - ||x - P x||^2; and d(P x, C*) <= d(x, C*) for "
+        "every closed convex subset C* of C. (Instances: polyhedra in the plane.)"
     ),
     instances=_one_set,
     derive=_projection,
@@ -98,7 +98,10 @@ CYCLIC = Statement(
     id="controls/linear-rate-cyclic",
     source="Gubin, Polyak and Raik 1967; Evron et al., ICML 2023",
     title="Linear rate of cyclic projections onto polyhedra",
-    text="d^2 shrinks by 1 - 1/(M kappa^2) a cycle, kappa = max ||x_j|| ||theta*||, theta* in C*. (Polyhedra in the plane.)",
+    text=(
+        "d^2 shrinks by 1 - 1/(M kappa^2) a cycle, kappa = max ||x_j|| ||theta*||, theta* in C*. (Polyhedra in the "
+        "plane.)"
+    ),
     instances=_cycles,
     derive=_cyclic,
     hypotheses=(IN_JOINT_SET,),
@@ -140,7 +143,10 @@ RANDOM = replace(
     CYCLIC,
     id="controls/linear-rate-random",
     title="Linear rate of random projections onto polyhedra",
-    text="E d^2 shrinks by 1 - 1/(M kappa^2) a step, kappa = max ||x_j|| ||theta*||, theta* in C*. (Polyhedra in the plane.)",
+    text=(
+        "E d^2 shrinks by 1 - 1/(M kappa^2) a step, kappa = max ||x_j|| ||theta*||, theta* in C*. (Polyhedra in the "
+        "plane.)"
+    ),
     instances=_orders,
     derive=_random,
     claims=(
@@ -149,7 +155,8 @@ RANDOM = replace(
     corners={
         "behind a narrow wedge": Instance(theta=("1", "0"), tasks=_WEDGE, start=("0", "0"), k=1),
         "the same task twice": Instance(theta=("1", "0"), tasks=[[("1", "0")]] * 2, start=("0", "0"), k=1),
-        "one of two is violated": Instance(theta=("1", "0"), tasks=[[("1", "0")], [("1", "1/2")]], start=("0", "4"), k=1),
+        "one of two is "
+        "violated": Instance(theta=("1", "0"), tasks=[[("1", "0")], [("1", "1/2")]], start=("0", "4"), k=1),
     },
     own_proof=(
         _KAPPA,

@@ -1,8 +1,8 @@
 """Statements 2 and 3: dead units bound the Hessian's rank, and stay dead where the data move little. Both proved.
 
-Rank: a unit must be inactive strictly (at pre-activation 0 the point is not twice differentiable) and the loss must be the
-data's alone (weight decay adds a multiple of the identity). Persistence: it is the distance from X' to X that counts, the
-directed Hausdorff distance sup over X' of the distance to X, not the other way round.
+Rank: a unit must be inactive strictly (at pre-activation 0 the point is not twice differentiable) and the loss must
+be the data's alone (weight decay adds a multiple of the identity). Persistence: it is the distance from X' to X that
+counts, the directed Hausdorff distance sup over X' of the distance to X, not the other way round.
 """
 
 from __future__ import annotations
@@ -37,10 +37,8 @@ def _with_dead_units(dropped: frozenset[str]) -> SearchStrategy[Instance]:
 
 
 def _pushed(instance: Instance, which: int, decay: str) -> Instance:
-    units = [
-        (weights, -9 if which >> j & 1 else bias, outgoing) for j, (weights, bias, outgoing) in enumerate(instance.units)
-    ]
-    return instance.with_values(units=[(w, str(b), a) for w, b, a in units], decay=decay)
+    units = [(w, "-9" if which >> j & 1 else b, a) for j, (w, b, a) in enumerate(instance.units)]
+    return instance.with_values(units=units, decay=decay)
 
 
 def _rank(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[str, Any]:
@@ -60,8 +58,8 @@ RANK = Statement(
     source="Prakash et al. 2026, abstract (reconstructed, 4.2)",
     title="Dead units bound the Hessian's rank",
     text=(
-        "Two-layer ReLU network, m units strictly inactive on every sample, data loss only: rank H <= p - m (fan_in + 1 + "
-        "fan_out) at twice differentiable points. (Instances: one output, squared loss, biases.)"
+        "Two-layer ReLU network, m units strictly inactive on every sample, data loss only: rank H <= p - m (fan_in "
+        "+ 1 + fan_out) at twice differentiable points. (Instances: one output, squared loss, biases.)"
     ),
     instances=_with_dead_units,
     derive=_rank,
@@ -77,8 +75,8 @@ RANK = Statement(
     own_proof=(
         steps.argued(
             "zero rows", "a strictly dead unit's rows and columns of H are 0",
-            "Pre-activations stay negative near theta on the finitely many samples, so the loss does not depend on w, b, a "
-            "of the unit there: all derivatives with one index among them vanish.",
+            "Pre-activations stay negative near theta on the finitely many samples, so the loss does not depend on "
+            "w, b, a of the unit there: all derivatives with one index among them vanish.",
         ),
         steps.argued("rank", "rank H <= p - number of zero rows", "Each dead unit has fan_in + 1 + fan_out of them."),
     ),
@@ -87,8 +85,8 @@ RANK = Statement(
         f"without {_NO_DECAY}": is_false("weight decay adds a multiple of the identity"),
     },
     remarks=(
-        "With several layers the rows of a dead unit's weights vanish, too, and so do those of weights that act through dead "
-        "units only: the bound holds and is not sharp.",
+        "With several layers the rows of a dead unit's weights vanish, too, and so do those of weights that act "
+        "through dead units only: the bound holds and is not sharp.",
     ),
     cost=2.0,
 )  # fmt: skip
@@ -142,8 +140,8 @@ PERSISTENCE = Statement(
     source="Prakash et al. 2026, abstract (reconstructed, 4.3)",
     title="Dead units stay dead where the data move little",
     text=(
-        "A unit dead on X with margin gamma = min over X of -(<w, x> + b) > 0 is dead on X' if sup over x' in X' of d(x', X) < "
-        "gamma / ||w||."
+        "A unit dead on X with margin gamma = min over X of -(<w, x> + b) > 0 is dead on X' if sup over x' in X' of "
+        "d(x', X) < gamma / ||w||."
     ),
     instances=_shifts,
     derive=_moved,

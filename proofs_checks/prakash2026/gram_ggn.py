@@ -20,7 +20,7 @@ from proofs_checks.condition import Claim, Hypothesis, Predicate
 from proofs_checks.instance import Instance
 from proofs_checks.prakash2026.spectra import count_above, matrix, nonzero_part, rational
 from proofs_checks.statement import Statement, is_false, still_true
-from proofs_checks.strategies import dyadics, instances, rational_matrices, rationals
+from proofs_checks.strategies import dyadics, instances, rational_matrices
 
 _PSD = "Lambda is positive semidefinite"
 
@@ -98,8 +98,8 @@ STATEMENT = Statement(
     source="Prakash et al. 2026, abstract (reconstructed, 4.1)",
     title="The loss-weighted Gram matrix has the GGN's nonzero spectrum",
     text=(
-        "(1/n) J^T Lambda J and (1/n) Lambda^{1/2} J J^T Lambda^{1/2}, Lambda PSD, have the same nonzero eigenvalues with "
-        "multiplicity; so the same number of eigenvalues above eps for every eps > 0."
+        "(1/n) J^T Lambda J and (1/n) Lambda^{1/2} J J^T Lambda^{1/2}, Lambda PSD, have the same nonzero eigenvalues "
+        "with multiplicity; so the same number of eigenvalues above eps for every eps > 0."
     ),
     instances=_problems,
     derive=_spectra,

@@ -1,8 +1,9 @@
 """Statement 6: spectra of Kronecker products, and what raising the features' effective rank does to a layer's block.
 
-lambda_i(A) lambda_j(S) is exact for A (x) S; that a layer's GGN block is close to such a product is K-FAC's assumption and
-not judged here. Rank and entropy-based effective rank are multiplicative, the epsilon-rank is not. The effective rank of
-the *features* takes singular values sigma, that of A = Phi^T Phi / n their squares: raising one can lower the other.
+lambda_i(A) lambda_j(S) is exact for A (x) S; that a layer's GGN block is close to such a product is K-FAC's
+assumption and not judged here. Rank and entropy-based effective rank are multiplicative, the epsilon-rank is not. The
+effective rank of the *features* takes singular values sigma, that of A = Phi^T Phi / n their squares: raising one can
+lower the other.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from proofs_checks import steps
 from proofs_checks.arithmetic import Arithmetic
 from proofs_checks.condition import Claim, Hypothesis
 from proofs_checks.instance import Instance
-from proofs_checks.statement import Statement, is_false, still_true
+from proofs_checks.statement import Statement, still_true
 from proofs_checks.strategies import instances, rationals
 
 _SOURCE = "Prakash et al. 2026, abstract (reconstructed, 4.6)"
@@ -131,8 +132,8 @@ _LOWER = Statement(
     source=_SOURCE,
     title="Raising the features' effective rank raises the block's",
     text=(
-        "If the effective rank of the features Phi (of their singular values, as the ER objective takes it) rises and S stays, "
-        "the effective rank of A (x) S, A = Phi^T Phi / n, rises."
+        "If the effective rank of the features Phi (of their singular values, as the ER objective takes it) rises "
+        "and S stays, the effective rank of A (x) S, A = Phi^T Phi / n, rises."
     ),
     instances=lambda dropped: _features(dropped).map(_ordered),
     derive=_two_ranks,

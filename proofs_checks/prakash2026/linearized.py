@@ -1,7 +1,7 @@
 """Statement 5: necessary and sufficient conditions on the epsilon-rank in the linearized network. Both proved.
 
-r_T = (I - eta K)^T r_0. The necessary condition needs eta eps <= 1, which is not written; the sufficient one that eta mu <= 2
-- eta eps for the largest eigenvalue. `curvature.linearized_training` computes both.
+r_T = (I - eta K)^T r_0. The necessary condition needs eta eps <= 1, which is not written; the sufficient one that eta
+mu <= 2 - eta eps for the largest eigenvalue. `curvature.linearized_training` computes both.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ _CORNERS = {
 def _lower_step() -> steps.Step:
     eta, mu, eps = z3.Reals("eta mu eps")
     return steps.implication(
-        "one direction", "1 - eta mu >= 1 - eta eps >= 0 for mu <= eps, eta eps <= 1", [eta > 0, mu <= eps, eta * eps <= 1],
+        "one "
+        "direction", "1 - eta mu >= 1 - eta eps >= 0 for mu <= eps, eta eps <= 1", [eta > 0, mu <= eps, eta * eps <= 1],
         z3.And(1 - eta * mu >= 1 - eta * eps, 1 - eta * eps >= 0),
     )  # fmt: skip
 
@@ -102,8 +103,8 @@ NECESSARY = Statement(
     source="Prakash et al. 2026, abstract (reconstructed, 4.5)",
     title="epsilon-rank, necessary: what is below eps is learned slowly",
     text=(
-        "r_T = (I - eta K)^T r_0, K PSD with eigenpairs (mu_k, q_k): ||r_T||^2 >= (1 - eta eps)^{2T} sum over mu_k <= eps of "
-        "<q_k, r_0>^2."
+        "r_T = (I - eta K)^T r_0, K PSD with eigenpairs (mu_k, q_k): ||r_T||^2 >= (1 - eta eps)^{2T} sum over mu_k "
+        "<= eps of <q_k, r_0>^2."
     ),
     instances=_kernels,
     derive=_training,
@@ -128,8 +129,8 @@ SUFFICIENT = replace(
     id="prakash2026/linearized-sufficient",
     title="epsilon-rank, sufficient: what is above eps is learned",
     text=(
-        "r_T = (I - eta K)^T r_0, K PSD, eta mu_max <= 2 - eta eps: ||r_T||^2 <= sum over mu_k <= eps of <q_k, r_0>^2 + (1 - "
-        "eta eps)^{2T} sum over mu_k > eps of <q_k, r_0>^2."
+        "r_T = (I - eta K)^T r_0, K PSD, eta mu_max <= 2 - eta eps: ||r_T||^2 <= sum over mu_k <= eps of <q_k, "
+        "r_0>^2 + (1 - eta eps)^{2T} sum over mu_k > eps of <q_k, r_0>^2."
     ),
     hypotheses=(
         _SIGNS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -27,13 +28,13 @@ def matrix(rows: Rows) -> fmpq_mat:
 def count_above(symmetric: fmpq_mat, level: fmpq) -> int:
     """How many eigenvalues of a symmetric matrix exceed ``level``, with multiplicity.
 
-    All roots of its characteristic polynomial p are real, so by Descartes' rule p(x + level) has exactly as many positive
-    roots as its coefficients have changes of sign.
+    All roots of its characteristic polynomial p are real, so by Descartes' rule p(x + level) has exactly as many
+    positive roots as its coefficients have changes of sign.
     """
     size = symmetric.nrows()
     identity = fmpq_mat(size, size, [int(i == j) for i in range(size) for j in range(size)])
     coefficients = [entry for entry in (symmetric - level * identity).charpoly().coeffs() if entry != 0]
-    return sum((a > 0) != (b > 0) for a, b in zip(coefficients, coefficients[1:], strict=False))
+    return sum((a > 0) != (b > 0) for a, b in itertools.pairwise(coefficients))
 
 
 def nonzero_part(symmetric: fmpq_mat) -> tuple[fmpq, ...]:

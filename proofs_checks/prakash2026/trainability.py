@@ -1,8 +1,8 @@
 """Statement 4: a threshold on the (epsilon-)rank of the Hessian at task start as a necessary condition for training.
 
-For ReLU networks, which are linear in every single weight, rank 0 means zero output gradients: gradient descent does not
-move, so rank >= 1 is necessary. Any such threshold on the epsilon-rank is refuted (scale the task down and the step up), and
-so is the one on the rank for models in which a weight enters twice (squared linear).
+For ReLU networks, which are linear in every single weight, rank 0 means zero output gradients: gradient descent does
+not move, so rank >= 1 is necessary. Any such threshold on the epsilon-rank is refuted (scale the task down and the
+step up), and so is the one on the rank for models in which a weight enters twice (squared linear).
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ def _starts(dropped: frozenset[str]) -> SearchStrategy[Instance]:
 
 
 def _partly_dead(instance: Instance, which: int) -> Instance:
-    units = [(w, -9 if which >> j & 1 else b, a) for j, (w, b, a) in enumerate(instance.units)]
-    return instance.with_values(units=[(w, str(b), a) for w, b, a in units], bias="0")
+    units = [(w, "-9" if which >> j & 1 else b, a) for j, (w, b, a) in enumerate(instance.units)]
+    return instance.with_values(units=units, bias="0")
 
 
 def _start(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[str, Any]:
-    """Rank of the Hessian and whether the gradient is 0, in the weights of the units (the output bias is no parameter)."""
+    """Rank of the Hessian and whether the gradient is 0, in the weights of the units (the output bias is no
+    parameter)."""
     strictly_dead(x)
     hessian, gradient = derivatives(x)
     size = hessian.nrows() - 1
@@ -53,8 +54,8 @@ RANK = Statement(
     source=_SOURCE,
     title="A task is trainable only if the Hessian's rank reaches a threshold",
     text=(
-        "ReLU network without output bias, squared loss: gradient descent leaves theta_0 only if rank H_tau(theta_0) >= 1 (the "
-        "threshold rho_tau = 1, the largest that is necessary for every task)."
+        "ReLU network without output bias, squared loss: gradient descent leaves theta_0 only if rank H_tau(theta_0) "
+        ">= 1 (the threshold rho_tau = 1, the largest that is necessary for every task)."
     ),
     instances=_starts,
     derive=_start,
@@ -75,7 +76,8 @@ RANK = Statement(
         ),
         steps.argued(
             "no more than 1", "a [w x]_+ at y = 3 a w x has a Hessian of rank 1 and trains",
-            "H = [[w^2 x^2, 2 a w x^2 - y x], [., a^2 x^2]] has the determinant a^2 w^2 x^4 - (2 a w x^2 - y x)^2 = 0 there.",
+            "H = [[w^2 x^2, 2 a w x^2 - y x], [., a^2 x^2]] has the determinant a^2 w^2 x^4 - (2 a w x^2 - y x)^2 = "
+            "0 there.",
         ),
     ),
     reading="the rank, ReLU networks",
@@ -103,8 +105,8 @@ _EPSILON = Statement(
     source=_SOURCE,
     title=RANK.title,
     text=(
-        "A task on which gradient descent brings the loss down by 99 % has an epsilon-rank of at least 1 at the start, for a "
-        "fixed eps > 0. (Instances: a [w x]_+, a = w = s, y = 2 s^2, one step.)"
+        "A task on which gradient descent brings the loss down by 99 % has an epsilon-rank of at least 1 at the "
+        "start, for a fixed eps > 0. (Instances: a [w x]_+, a = w = s, y = 2 s^2, one step.)"
     ),
     instances=_small_tasks,
     derive=_one_step,
@@ -134,7 +136,10 @@ _SQUARED = Statement(
     id=RANK.id,
     source=_SOURCE,
     title=RANK.title,
-    text="The same threshold, rank H >= 1, for homogeneous models in which weights enter twice. (Instances: u^2, one step.)",
+    text=(
+        "The same threshold, rank H >= 1, for homogeneous models in which weights enter twice. (Instances: u^2, one "
+        "step.)"
+    ),
     instances=_squared,
     derive=_squared_step,
     claims=(Claim("trained only if", lambda q, c: q.trained, "<=", lambda q, c: q.rank),),
@@ -181,8 +186,9 @@ TAIL = Statement(
     source=_SOURCE,
     title="If many units stay dead, the next task is probably not trainable",
     text=(
-        "h units stay dead across a task shift, independently, with probabilities q_j; training needs rank H >= rho. With k = "
-        "fan_in + 1 + fan_out and a = (p - rho)/k < sum q_j: P(rank H >= rho) <= P(D <= a) <= exp(-2 (sum q_j - a)^2 / h)."
+        "h units stay dead across a task shift, independently, with probabilities q_j; training needs rank H >= rho. "
+        "With k = fan_in + 1 + fan_out and a = (p - rho)/k < sum q_j: P(rank H >= rho) <= P(D <= a) <= exp(-2 (sum "
+        "q_j - a)^2 / h)."
     ),
     instances=_units,
     derive=_tail,
@@ -206,8 +212,8 @@ TAIL = Statement(
         ),
         steps.argued(
             "Hoeffding's lemma", "E exp(-t (X - q)) <= exp(t^2/8) for X in {0, 1} with mean q",
-            "phi(t) = log E exp(-t (X - q)) has phi(0) = phi'(0) = 0 and phi''(t) is a variance of a variable with values in "
-            "an interval of length 1, so at most 1/4.",
+            "phi(t) = log E exp(-t (X - q)) has phi(0) = phi'(0) = 0 and phi''(t) is a variance of a variable with "
+            "values in an interval of length 1, so at most 1/4.",
         ),
         steps.argued(
             "Markov", "P(D <= a) <= exp(-t (sum q - a)) prod exp(t^2/8), minimal at t = 4 (sum q - a)/h",

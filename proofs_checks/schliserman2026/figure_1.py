@@ -235,7 +235,8 @@ C1 = Statement(
     corners={"on the axis": Instance(first=("0", "3/4"), second=("0", "3/4"), sign=1, factor="2", across=1)},
     own_proof=(
         _convex_piece(),
-        steps.argued("mirror images", "2 (0 - w_2^2) <= 0 < 1", "The midpoint of (w_1, w_2) and (-w_1, w_2) is (0, w_2)."),
+        steps.argued(
+            "mirror images", "2 (0 - w_2^2) <= 0 < 1", "The midpoint of (w_1, w_2) and (-w_1, w_2) is (0, w_2)."),
         steps.argued("homogeneous", "f(c w) = c^2 f(w)", "A quadratic form."),
     ),
     fates={

@@ -30,7 +30,8 @@ def _parabolas(dropped: frozenset[str]) -> SearchStrategy[Instance]:
 
 
 def _minimizers(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[str, Any]:
-    """The minimizers x_n = d n + e/n: cluster points (0 or 1), and how far x_n and inf G_n are from those of the limit."""
+    """The minimizers x_n = d n + e/n: cluster points (0 or 1), and how far x_n and inf G_n are from those of the
+    limit."""
     return {
         "proper": x.a == 0, "coercive": x.a > 0 or x.d == 0, "bounded": bool(x.a >= 0 and x.n >= 1),
         "cluster_points": 1 if x.d == 0 else 0, "off": abs(x.d * x.n + x.e / x.n), "n": x.n, "e": abs(x.e),
@@ -49,8 +50,8 @@ REPAIR = Statement(
     source="this project; Braides 2006",
     title="Gamma-convergence, with a limit that is finite somewhere",
     text=(
-        "G_n Gamma-converges to G, not identically +infinity, (G_n) equicoercive: inf G_n -> min G, and every sequence of "
-        "minimizers has a subsequence that converges to a minimizer of G. (Checked on parabolas.)"
+        "G_n Gamma-converges to G, not identically +infinity, (G_n) equicoercive: inf G_n -> min G, and every "
+        "sequence of minimizers has a subsequence that converges to a minimizer of G. (Checked on parabolas.)"
     ),
     instances=_parabolas,
     derive=_minimizers,
@@ -67,13 +68,14 @@ REPAIR = Statement(
             "Take the recovery sequence z_n -> z of (b): inf G_n <= G_n(z_n), limsup G_n(z_n) <= G(z).",
         ),
         steps.argued(
-            "compactness", "minimizers x_n lie in one compact set for large n", "G_n(x_n) <= G(z) + 1, by equicoercivity."
+            "compactness", "minimizers x_n lie in one compact set for large n",
+            "G_n(x_n) <= G(z) + 1, by equicoercivity.",
         ),
         steps.argued(
             "limits minimize", "x_{n_j} -> x implies G(x) <= liminf G_{n_j}(x_{n_j}) = liminf inf G_{n_j} <= inf G",
-            "(a) along the subsequence (extended by any recovery sequence of x elsewhere), then the first step over all z. "
-            "So x minimizes G, and inf G_n -> min G along every subsequence of a subsequence, hence along all n. Where "
-            "G_n has no minimizers, points with G_n(x_n) <= inf G_n + 1/n do the same.",
+            "(a) along the subsequence (extended by any recovery sequence of x elsewhere), then the first step over all "
+            "z. So x minimizes G, and inf G_n -> min G along every subsequence of a subsequence, hence along all n. "
+            "Where G_n has no minimizers, points with G_n(x_n) <= inf G_n + 1/n do the same.",
         ),
     ),
     fates={
@@ -101,7 +103,8 @@ STATEMENT = replace(
     repair=REPAIR,
     remarks=(
         "In Theorems 1 and 13 the limit is finite on C_tau, which is not empty, so their use of the lemma is sound.",
-        "G_n(x) = a n + (x - d n)^2 with a > 0: {G_n <= c} is empty for n > c/a and within |d| c/a + sqrt(c) of 0 before.",
+        "G_n(x) = a n + (x - d n)^2 with a > 0: {G_n <= c} is empty for n > c/a and within |d| c/a + sqrt(c) of 0 "
+        "before.",
     ),
 )
 

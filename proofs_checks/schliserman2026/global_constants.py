@@ -8,7 +8,8 @@ from proofs_checks import steps
 
 
 def only_linear_models() -> tuple[steps.Step, ...]:
-    """f r-homogeneous, r > 0, not 0, G-Lipschitz and beta-smooth on all of R^p implies f linear (docs/regularity.md)."""
+    """f r-homogeneous, r > 0, not 0, G-Lipschitz and beta-smooth on all of R^p implies f linear
+    (docs/regularity.md)."""
     c, r = sympy.symbols("c r", positive=True)
     return (
         steps.argued(

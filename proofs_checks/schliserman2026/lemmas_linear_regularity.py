@@ -70,8 +70,8 @@ _C4_REPAIR = Statement(
     source="this project; Rockafellar and Wets, Theorem 9.43",
     title="Metric regularity with every larger constant",
     text=(
-        "d(x, C) <= mu' d(F(x), D) near xbar for every mu' > mu. (Proved here for F(x) = x + a x^2, a > 0, D = [0, oo), "
-        "xbar = 0, mu = 1, with the neighbourhood |x| <= (1 - 1/mu')/a.)"
+        "d(x, C) <= mu' d(F(x), D) near xbar for every mu' > mu. (Proved here for F(x) = x + a x^2, a > 0, D = [0, "
+        "oo), xbar = 0, mu = 1, with the neighbourhood |x| <= (1 - 1/mu')/a.)"
     ),
     instances=_curves,
     derive=_curve,
@@ -92,8 +92,9 @@ C4 = replace(
     source=f"{_PAPER}, Proposition C.4 (Rockafellar and Wets, 9.44)",
     title="Metric regularity with the constant itself",
     text=(
-        "d(x, C) <= mu d(F(x), D) near xbar with mu = max over unit normals y of 1/||grad F(xbar)^T y||. (Instances: F(x) "
-        "= x + a x^2, D = [0, oo), xbar = 0, mu = 1; every x < 0 near 0 is a counterexample, so no neighbourhood will do.)"
+        "d(x, C) <= mu d(F(x), D) near xbar with mu = max over unit normals y of 1/||grad F(xbar)^T y||. (Instances: "
+        "F(x) = x + a x^2, D = [0, oo), xbar = 0, mu = 1; every x < 0 near 0 is a counterexample, so no "
+        "neighbourhood will do.)"
     ),
     claims=(Claim("error bound", lambda q, c: q.distance, "<=", lambda q, c: q.violation),),
     constants={},
@@ -144,9 +145,9 @@ C5 = Statement(
     source=f"{_PAPER}, Lemma C.5",
     title="Linear regularity from MFCQ",
     text=(
-        "h_{m,j} G-Lipschitz, v an MFCQ vector with margin gamma (<grad h_j(xbar), v> > gamma for all active j of all "
-        "tasks): near xbar, d(x, C*) <= kappa max_m d(x, C_m) with kappa = G ||v|| / gamma. (Instances: two conics, v = "
-        "theta*, gamma < r, on the ball of docs/regularity.md, Theorem 2.)"
+        "h_{m,j} G-Lipschitz, v an MFCQ vector with margin gamma (<grad h_j(xbar), v> > gamma for all active j of "
+        "all tasks): near xbar, d(x, C*) <= kappa max_m d(x, C_m) with kappa = G ||v|| / gamma. (Instances: two "
+        "conics, v = theta*, gamma < r, on the ball of docs/regularity.md, Theorem 2.)"
     ),
     instances=_near_conics,
     derive=_regular,
@@ -165,9 +166,9 @@ C5 = Statement(
     own_proof=(
         steps.argued(
             "a direction", "x + w in C* for w = (G D / gamma) v, D = max_m d(x, C_m), if ||x - xbar|| is small",
-            "Violations are at most G D. Gradients are continuous, so <grad h_j, v> >= gamma on a ball about xbar, since "
-            "it is > gamma at xbar; along the segment to x + w each active h_j grows by at least G D. Constraints that "
-            "are not active at xbar stay positive on a small ball.",
+            "Violations are at most G D. Gradients are continuous, so <grad h_j, v> >= gamma on a ball about xbar, "
+            "since it is > gamma at xbar; along the segment to x + w each active h_j grows by at least G D. "
+            "Constraints that are not active at xbar stay positive on a small ball.",
         ),
         steps.argued(
             "distance", "d(x, C*) <= ||w|| = G ||v|| D / gamma",
@@ -199,9 +200,9 @@ _ATTAINED = Statement(
     source=C5.source,
     title=C5.title,
     text=(
-        "The same with <grad h_j(xbar), v> >= gamma, as Lemma C.11 uses it (Lemma C.9 has equality). (Instances: h_m(x) = "
-        "||x - c_m|| - 1, c = (-sin, +-cos), G = 1, xbar = 0, v = (1, 0), gamma = sin; x = (-t, 0), 0 < t <= sin, "
-        "whose nearest point of C* is 0. Every such x is a counterexample, so no neighbourhood will do.)"
+        "The same with <grad h_j(xbar), v> >= gamma, as Lemma C.11 uses it (Lemma C.9 has equality). (Instances: "
+        "h_m(x) = ||x - c_m|| - 1, c = (-sin, +-cos), G = 1, xbar = 0, v = (1, 0), gamma = sin; x = (-t, 0), 0 < t "
+        "<= sin, whose nearest point of C* is 0. Every such x is a counterexample, so no neighbourhood will do.)"
     ),
     instances=_lenses,
     derive=_lens,
@@ -222,7 +223,8 @@ C5 = replace(C5, readings=(_ATTAINED,))
 def _error(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[str, Any]:
     found = geometry(x, A)
     error = found["tasks"].forgetting(found["start"], A)
-    return {**found, "error2": error * error, "joint2": found["tasks"].to_joint2(found["start"], A), "G2": found["G"] ** 2}
+    return {**found,
+    "error2": error * error, "joint2": found["tasks"].to_joint2(found["start"], A), "G2": found["G"] ** 2}
 
 
 C8 = Statement(
@@ -293,8 +295,8 @@ C11 = Statement(
     proof=(
         steps.gap(
             "Lemmas C.5 and C.9", "kappa = G ||v|| / gamma with v = theta*, gamma = r",
-            "Lemma C.5 needs <grad h_j, v> > gamma, and Euler's identity gives equality (see lemma-c9, and lemma-c5 for "
-            "a counterexample with equality)",
+            "Lemma C.5 needs <grad h_j, v> > gamma, and Euler's identity gives equality (see lemma-c9, and lemma-c5 "
+            "for a counterexample with equality)",
             (
                 steps.argued(
                     "linear models", "d(x, C*) <= G ||theta*|| max_m d(x, C_m) for all x",
@@ -310,8 +312,9 @@ _C11_LOCAL = Statement(
     source=C11.source,
     title=C11.title,
     text=(
-        "The same with G on a ball about theta* that holds B_{2 delta}(theta*), for x in B_delta(theta*). (Instances: two "
-        "conics. Proved for every homogeneous model, with a factor that tends to 1: docs/regularity.md, Theorem 6.)"
+        "The same with G on a ball about theta* that holds B_{2 delta}(theta*), for x in B_delta(theta*). "
+        "(Instances: two conics. Proved for every homogeneous model, with a factor that tends to 1: "
+        "docs/regularity.md, Theorem 6.)"
     ),
     instances=conic_tasks,
     derive=_local,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from proofs_checks import steps
-from proofs_checks.arithmetic import Arithmetic, dot, scale
+from proofs_checks.arithmetic import Arithmetic, add, dot, scale
 from proofs_checks.condition import Claim, Hypothesis, Predicate
 from proofs_checks.constants import Constant
 from proofs_checks.instance import Instance
@@ -46,19 +46,21 @@ def _with_margin(instance: Instance, margin: bool, signs: bool) -> Instance:
     d, gradients = instance.direction, []
     for gradient in instance.gradients:
         wanted = instance.gamma + instance.excess if margin else Fraction(0)
-        gradients.append(tuple(g + (wanted - dot(gradient, d)) / square_length(d) * e for g, e in zip(gradient, d, strict=True)))
+        missing = (wanted - dot(gradient, d)) / square_length(d)
+        gradients.append(add(gradient, scale(missing, d)))
     weights = list(instance.weights)
     if not any(weights):
         weights[0] = Fraction(1)
     if not signs and len(weights) > 1:
         gradients[1], weights[:2] = gradients[0], [Fraction(1), Fraction(-1)]
-    return instance.with_values(gradients=gradients, weights=[weight if not signs else -abs(weight) for weight in weights])
+    signed = [-abs(weight) if signs else weight for weight in weights]
+    return instance.with_values(gradients=gradients, weights=signed)
 
 
 def _combination(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[str, Any]:
     total = scale(x.weights[0], x.gradients[0])
     for weight, gradient in zip(x.weights[1:], x.gradients[1:], strict=True):
-        total = tuple(t + weight * g for t, g in zip(total, gradient, strict=True))
+        total = add(total, scale(weight, gradient))
     size = sum((abs(weight) for weight in x.weights), A.number(0))
     return {
         "margin": A.minimum([dot(gradient, x.direction) for gradient in x.gradients]), "gamma": x.gamma,

@@ -55,8 +55,9 @@ C6 = Statement(
     source=f"{_PAPER}, Proposition C.6 (Rockafellar and Wets, 6.31)",
     title="Proximal normals of C are the images of those of D",
     text=(
-        "MFCQ at x: N_C^prox(x) = {grad F(x)^T lambda : lambda in N_D^prox(F(x))}. (Checked at h(w) = w_2 + b |w_1|^q, q >= "
-        "2, w in the unit ball: v = lambda grad h(0) satisfies <v, z> <= sigma ||z||^2 on C with sigma = beta |lambda| / 2.)"
+        "MFCQ at x: N_C^prox(x) = {grad F(x)^T lambda : lambda in N_D^prox(F(x))}. (Checked at h(w) = w_2 + b "
+        "|w_1|^q, q >= 2, w in the unit ball: v = lambda grad h(0) satisfies <v, z> <= sigma ||z||^2 on C with sigma "
+        "= beta |lambda| / 2.)"
     ),
     instances=_powers,
     derive=_power,
@@ -75,10 +76,11 @@ C6 = Statement(
     },
     own_proof=(
         steps.argued(
-            "images are normals", "v = sum_j l_j grad h_j(x), l in N_D: <v, z - x> <= (beta/2) sum |l_j| ||z - x||^2 on C",
-            "l_j <= 0 for inequalities (l_j = 0 where h_j(x) > 0): l_j <grad h_j(x), z - x> <= l_j (h_j(z) - h_j(x)) + "
-            "|l_j| (beta/2) ||z - x||^2, and l_j h_j(z) <= 0 = l_j h_j(x). For equalities h_j(z) = h_j(x), any sign. So "
-            "x is the nearest point of C to x + s v for small s.",
+            "images are "
+            "normals", "v = sum_j l_j grad h_j(x), l in N_D: <v, z - x> <= (beta/2) sum |l_j| ||z - x||^2 on C",
+            "l_j <= 0 for inequalities (l_j = 0 where h_j(x) > 0): l_j <grad h_j(x), z - x> <= l_j (h_j(z) - h_j(x)) "
+            "+ |l_j| (beta/2) ||z - x||^2, and l_j h_j(z) <= 0 = l_j h_j(x). For equalities h_j(z) = h_j(x), any "
+            "sign. So x is the nearest point of C to x + s v for small s.",
         ),
         steps.argued(
             "normals are images", "a proximal normal is sum_j l_j grad h_j(x), l in N_D",
@@ -156,7 +158,8 @@ _TAYLOR = steps.argued(
     "h_j(z) >= 0 = h_j(p), and h_j(z) <= h_j(p) + <grad h_j(p), z - p> + (beta/2) ||z - p||^2.",
 )  # fmt: skip
 _AT_P = steps.argued(
-    "Euler at p", "r sum_j mu_j = <-u, p> <= ||u|| ||p||, ||p|| <= ||xbar|| + delta", "y_j f(x_j; p) = 1 on active ones."
+    "Euler "
+    "at p", "r sum_j mu_j = <-u, p> <= ||u|| ||p||, ||p|| <= ||xbar|| + delta", "y_j f(x_j; p) = 1 on active ones."
 )  # fmt: skip
 _BALL = steps.argued("the ball", "||z - p|| <= 2 delta", "Both points are within delta of xbar.")
 _C7_REPAIR = Statement(
@@ -184,20 +187,21 @@ C7 = replace(
     source=f"{_PAPER}, Lemma C.7",
     title="(eps, eps r / (beta ||xbar||))-regularity",
     text=(
-        "Metric regularity and MFCQ at xbar: for every eps > 0, C is (eps, eps r / (beta ||xbar||))-regular at xbar, that "
-        "is, eps = beta delta ||xbar|| / r for every delta > 0. (With the pairing of the lemmas. Instances: conics w_1^2 + "
-        "2 tau w_1 w_2 + b w_2^2 >= 1 about (1, 0).)"
+        "Metric regularity and MFCQ at xbar: for every eps > 0, C is (eps, eps r / (beta ||xbar||))-regular at xbar, "
+        "that is, eps = beta delta ||xbar|| / r for every delta > 0. (With the pairing of the lemmas. Instances: "
+        "conics w_1^2 + 2 tau w_1 w_2 + b w_2^2 >= 1 about (1, 0).)"
     ),
     claims=(Claim("regularity", lambda q, c: q.pairing, "<=", lambda q, c: c.factor * q.eps * q.length),),
     own_proof=(),
     fates={**_PAIR_FATES, "factor halved": is_false("the circle, points on either side of theta*")},
     repair=_C7_REPAIR,
     remarks=(
-        "The printed radius is what Euler's identity at xbar would give, r sum_j mu_j <= ||u|| ||xbar||; but the gradients of a "
-        "normal u at p are taken at p, and ||p|| may exceed ||xbar||: with ||xbar|| + delta it is proved.",
-        "Globally beta-smooth models of degree r = 1 are linear, where every eps >= 0 will do; the instances have r = 2. An "
-        "expansion to second order in delta, for plane curves, found no violation: Euler's identity forces beta >= 2 / "
-        "||xbar||^2, which bounds how fast ||p|| can grow along the boundary.",
+        "The printed radius is what Euler's identity at xbar would give, r sum_j mu_j <= ||u|| ||xbar||; but the "
+        "gradients of a normal u at p are taken at p, and ||p|| may exceed ||xbar||: with ||xbar|| + delta it is "
+        "proved.",
+        "Globally beta-smooth models of degree r = 1 are linear, where every eps >= 0 will do; the instances have r "
+        "= 2. An expansion to second order in delta, for plane curves, found no violation: Euler's identity forces "
+        "beta >= 2 / ||xbar||^2, which bounds how fast ||p|| can grow along the boundary.",
     ),
 )  # fmt: skip
 
@@ -217,7 +221,8 @@ def _some_radius(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[
 def _close_pairs(dropped: frozenset[str]) -> SearchStrategy[Instance]:
     return instances(
         b=rationals(-3, 3, 48), tau=rationals(-1, 1, 40), first=rationals("-1/10", "1/10"),
-        second=rationals("-1/10", "1/10"), outward=st.one_of(st.just(Fraction(1)), rationals(1, "51/50", 20)), eps=rationals("3/10", 2, 17),
+        second=rationals("-1/10", "1/10"), outward=st.one_of(st.just(Fraction(1)), rationals(1, "51/50", 20)),
+        eps=rationals("3/10", 2, 17),
     )  # fmt: skip
 
 
@@ -243,7 +248,8 @@ C10 = Statement(
         _TAYLOR,
         _AT_P,
         steps.argued(
-            "the radius", "beta delta (||theta*|| + delta) / r <= eps for delta = min(1, eps r / (beta (||theta*|| + 1)))",
+            "the radius",
+            "beta delta (||theta*|| + delta) / r <= eps for delta = min(1, eps r / (beta (||theta*|| + 1)))",
             "delta <= 1 in the bracket, then the second bound.",
         ),
     ),

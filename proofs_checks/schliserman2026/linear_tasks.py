@@ -71,7 +71,7 @@ def rows(task: Sequence[Vector]) -> list[tuple[Vector, int]]:
 def trajectory(start: Vector, tasks: Tasks, order: Sequence[int], A: Arithmetic) -> list[Vector]:
     """The iterates of Algorithm 2, the start first: exact, or by the library's certified projections."""
     if A.exact:
-        points = [tuple(start)]
+        points: list[Vector] = [tuple(start)]
         for index in order:
             points.append(tuple(planar.nearest_point(points[-1], rows(tasks[index]), A)))
         return points

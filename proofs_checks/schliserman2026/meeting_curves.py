@@ -1,9 +1,10 @@
 """Sets through one point whose regularity is known exactly: lines through 0, and a circle with a line.
 
 Lines {<n_m, w> = 0}, M = 2 to 4 of them: C* = {0}, projections are linear, every set is (0, delta)-regular for every
-delta, and the least kappa is attained where two of the |<n_m, w>| are equal. A circle of radius 1 through 0 with centre
-(0, 1), and a line through 0: C* near 0 is {0}; the circle is (delta, delta)-regular at 0, since <u, y - x> = ||u|| ||y -
-x||^2 / 2 at most, and on the ball of radius delta/2 one may take 1/kappa = sin(phi/2) - delta / (2 (2 - delta)).
+delta, and the least kappa is attained where two of the |<n_m, w>| are equal. A circle of radius 1 through 0 with
+centre (0, 1), and a line through 0: C* near 0 is {0}; the circle is (delta, delta)-regular at 0, since <u, y - x> =
+||u|| ||y - x||^2 / 2 at most, and on the ball of radius delta/2 one may take 1/kappa = sin(phi/2) - delta / (2 (2 -
+delta)).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import z3
+from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy, integers
 
 from proofs_checks import steps
@@ -28,14 +29,17 @@ _BALL, _CONTRACTS = "start in B_{delta/2}(theta*)", "rho < 1"
 _REGULAR = Predicate("0 <= eps < 1, delta > 0", lambda q, c: bool(q.eps >= 0 and q.eps < 1 and q.delta > 0))
 
 
-def _sets(dropped: frozenset[str], **more: SearchStrategy[Any]) -> SearchStrategy[Instance]:
+def _sets(dropped: frozenset[str], settled: SearchStrategy[int] | None = None) -> SearchStrategy[Instance]:
     inside = rationals(1, _LARGE) if _BALL in dropped else rationals("1/60", 1)
     found = meeting_curves(rationals(0, 1, 20), inside)
     if _CONTRACTS in dropped:
         found = found.map(lambda each: each.with_values(eps="9/10"))
-    for name, values in more.items():
-        found = found.flatmap(lambda each, name=name, values=values: values.map(lambda v: each.with_values(**{name: v})))
-    return found
+    return found if settled is None else st.builds(_settled, found, settled)
+
+
+def _settled(instance: Instance, settled: int) -> Instance:
+    """With whether the start is first projected onto the last set."""
+    return instance.with_values(settled=settled)
 
 
 def _geometry(x: SimpleNamespace, A: Arithmetic) -> dict[str, Any]:
@@ -172,7 +176,10 @@ _B_HYPOTHESES = (
 _B_CLAIM = Claim(
     "decrease", lambda q, c: q.last2 ** (q.M - 1), "<=", lambda q, c: _base(q, c) * q.first2 ** (q.M - 1)
 )
-_B_CONSTANTS = {"gain": Constant(1, "up", "factor of 1/((M-1) kappa^2)"), "M": Count(meaning="number of sets")}
+_B_CONSTANTS: dict[str, Constant | Count] = {
+    "gain": Constant(1, "up", "factor of 1/((M-1) kappa^2)"),
+    "M": Count(meaning="number of sets"),
+}
 
 
 def _b_corner(kind: str, turns: tuple[str, ...], settled: int, offset: str = "0") -> Instance:
@@ -205,8 +212,9 @@ _CONVEX = Statement(
     source=f"{_SOURCE} (b)",
     title="Decrease in one cycle",
     text=(
-        "C_1..C_M closed and convex (eps = 0), kappa-linearly regular on a ball about theta* in C*, theta_t in that ball "
-        "and in C_M: d(theta_{t+M}, C*) <= (1 - 1/((M-1) kappa^2))^{1/(2(M-1))} d(theta_t, C*). (Instances: lines.)"
+        "C_1..C_M closed and convex (eps = 0), kappa-linearly regular on a ball about theta* in C*, theta_t in that "
+        "ball and in C_M: d(theta_{t+M}, C*) <= (1 - 1/((M-1) kappa^2))^{1/(2(M-1))} d(theta_t, C*). (Instances: "
+        "lines.)"
     ),
     instances=_convex,
     derive=_cycle,

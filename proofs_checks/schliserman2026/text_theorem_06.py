@@ -46,8 +46,8 @@ def _values(x: SimpleNamespace, A: Arithmetic, c: SimpleNamespace) -> dict[str, 
 
 
 _ON_BALLS_TEXT = (
-    "For a [w x]_+^2, degree 3, on the ball of radius R: |f(u) - f(w)| <= sqrt(2) R^2 ||x||^2 ||u - w||, and the gradient "
-    "has the Lipschitz constant 2 sqrt(2) R ||x||^2."
+    "For a [w x]_+^2, degree 3, on the ball of radius R: |f(u) - f(w)| <= sqrt(2) R^2 ||x||^2 ||u - w||, and the "
+    "gradient has the Lipschitz constant 2 sqrt(2) R ||x||^2."
 )
 
 
@@ -87,7 +87,8 @@ _ON_BALLS = Statement(
         Claim("Lipschitz", lambda q, c: q.change2, "<=", lambda q, c: c.G * q.radius2**2 * q.x4 * q.move2),
         Claim("smooth", lambda q, c: q.remainder2, "<=", lambda q, c: c.beta * q.radius2 * q.x4 * q.move2**2),
     ),
-    constants={"G": Constant(2, "down", "G^2 / (R^4 ||x||^4)"), "beta": Constant(2, "down", "(beta/2)^2 / (R^2 ||x||^4)")},
+    constants={
+        "G": Constant(2, "down", "G^2 / (R^4 ||x||^4)"), "beta": Constant(2, "down", "(beta/2)^2 / (R^2 ||x||^4)")},
     corners={
         "both at 0": Instance(first=("0", "0", "0"), second=("0", "0", "0"), x=("1", "0"), c="2"),
         "across the kink": Instance(first=("1", "1", "0"), second=("1", "-1", "0"), x=("1", "0"), c="2"),
@@ -97,13 +98,14 @@ _ON_BALLS = Statement(
         _gradient_step(),
         steps.argued(
             "scaling", "||grad f|| <= sqrt(2) R^2 ||x||^2",
-            "grad f = ([w x]_+^2, 2 a [w x]_+ x): with ||x|| = 1 (f depends on w x only, |w x| <= ||w|| ||x||) and R = 1 by "
-            "homogeneity of degree 2.",
+            "grad f = ([w x]_+^2, 2 a [w x]_+ x): with ||x|| = 1 (f depends on w x only, |w x| <= ||w|| ||x||) and R "
+            "= 1 by homogeneity of degree 2.",
         ),
         steps.argued(
             "the Hessian", "||Hess f|| <= 2 |a| ||x||^2 + 2 |h| ||x|| <= 2 sqrt(2) R ||x||^2",
-            "Hess f = [[0, 2 h x^T], [2 h x, 2 a 1_{h > 0} x x^T]] almost everywhere, h = [w x]_+ <= ||w|| ||x||, and |a| + "
-            "||w|| <= sqrt(2) R. The gradient is continuous and piecewise smooth: beta = 2 sqrt(2) R ||x||^2.",
+            "Hess f = [[0, 2 h x^T], [2 h x, 2 a 1_{h > 0} x x^T]] almost everywhere, h = [w x]_+ <= ||w|| ||x||, "
+            "and |a| + ||w|| <= sqrt(2) R. The gradient is continuous and piecewise smooth: beta = 2 sqrt(2) R "
+            "||x||^2.",
         ),
     ),
     fates={},
@@ -113,10 +115,11 @@ NETWORKS = Statement(
     source=_SOURCE,
     title="Networks with smooth activations satisfy the assumptions",
     text=(
-        "'Both assumptions (G-Lipschitz and beta-smooth) hold for DNNs with smooth activations (e.g., squared ReLU)', with "
-        "the definitions of footnotes 3 and 4, which are global. (Instances: a [w x]_+^2. A homogeneous f with f(0) = 0 that "
-        "is G-Lipschitz satisfies |f(c u)| <= G c ||u|| for all c, and so |f(c u)| <= c |f(u)| for c >= 1: otherwise its "
-        "degree exceeds 1, and c^{r-1} |f(u)| / ||u|| exceeds every G. Smoothness likewise: |f(c u)| <= c^2 |f(u)|.)"
+        "'Both assumptions (G-Lipschitz and beta-smooth) hold for DNNs with smooth activations (e.g., squared "
+        "ReLU)', with the definitions of footnotes 3 and 4, which are global. (Instances: a [w x]_+^2. A homogeneous "
+        "f with f(0) = 0 that is G-Lipschitz satisfies |f(c u)| <= G c ||u|| for all c, and so |f(c u)| <= c |f(u)| "
+        "for c >= 1: otherwise its degree exceeds 1, and c^{r-1} |f(u)| / ||u|| exceeds every G. Smoothness "
+        "likewise: |f(c u)| <= c^2 |f(u)|.)"
     ),
     instances=_networks,
     derive=_values,
@@ -128,8 +131,8 @@ NETWORKS = Statement(
     corners={"one unit": Instance(first=("1", "1", "0"), second=("0", "0", "0"), x=("1", "0"), c="2")},
     repair=_ON_BALLS,
     remarks=(
-        "docs/regularity.md, Proposition 1: global constants leave linear models only. So the hypotheses of Theorems 6 and "
-        "15 hold for no network with two trainable layers.",
+        "docs/regularity.md, Proposition 1: global constants leave linear models only. So the hypotheses of Theorems "
+        "6 and 15 hold for no network with two trainable layers.",
     ),
 )  # fmt: skip
 
@@ -155,8 +158,9 @@ _FAR = Statement(
     source="this project",
     title="0 is outside B_delta(theta*) for every model of degree 2 or more",
     text=(
-        "f beta-smooth on a ball that holds the segment from 0 to theta*, r-homogeneous with r >= 2, theta* in C*, eps < 1: "
-        "delta = eps r / (beta ||theta*||) < ||theta*||, so 0 is not in B_delta(theta*). (Instances: quadratic models, r = 2.)"
+        "f beta-smooth on a ball that holds the segment from 0 to theta*, r-homogeneous with r >= 2, theta* in C*, "
+        "eps < 1: delta = eps r / (beta ||theta*||) < ||theta*||, so 0 is not in B_delta(theta*). (Instances: "
+        "quadratic models, r = 2.)"
     ),
     instances=conic_tasks,
     derive=_from_zero,
@@ -170,8 +174,8 @@ _FAR = Statement(
     own_proof=(
         steps.argued(
             "curvature along the ray", "beta ||theta*||^2 >= r (r - 1)",
-            "t -> f(x; t theta*) = t^r f(x; theta*) has the second derivative r (r-1) t^{r-2} y f >= r (r-1) at t = 1 (in "
-            "absolute value), and beta ||theta*||^2 at most.",
+            "t -> f(x; t theta*) = t^r f(x; theta*) has the second derivative r (r-1) t^{r-2} y f >= r (r-1) at t = "
+            "1 (in absolute value), and beta ||theta*||^2 at most.",
         ),
         _ray_step(),
     ),

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from proofs_checks import steps
-from proofs_checks.arithmetic import Arithmetic, add, dot, scale, subtract
+from proofs_checks.arithmetic import Arithmetic, dot, scale, subtract
 from proofs_checks.condition import Claim, Hypothesis, Predicate
 from proofs_checks.constants import Constant
 from proofs_checks.instance import Instance
 from proofs_checks.planar import square_length
 from proofs_checks.schliserman2026.vanishing import logistic_path, projected_path
-from proofs_checks.statement import Statement, is_false, still_true
+from proofs_checks.statement import Statement, still_true
 from proofs_checks.strategies import instances, nonzero_vectors, vectors
 
 _SOURCE = "Schliserman et al. 2026, Theorem 1"
@@ -106,8 +106,8 @@ _PROOF = (
     _divergence_step(),
     steps.argued(
         "liminf", "G(Theta_n) -> infinity for Theta_n -> Theta not in C",
-        "One margin stays below some m < 1; log(1 + x) >= x/2 for 0 <= x <= 1 gives L >= lam^m / (2n) for m in (0, 1), and "
-        "L >= log(2)/n for m <= 0. In general lam^{m-1} beats every power of log(1/lam).",
+        "One margin stays below some m < 1; log(1 + x) >= x/2 for 0 <= x <= 1 gives L >= lam^m / (2n) for m in (0, "
+        "1), and L >= log(2)/n for m <= 0. In general lam^{m-1} beats every power of log(1/lam).",
     ),
     steps.argued(
         "equicoercive", "G(Theta) >= ||Theta - hat||^2, hat -> Thetabar_{t-1}", "Sublevel sets are in one ball."
@@ -132,8 +132,8 @@ _OWN = (
     *(step for step in _PROOF if step.display != "Lemma 3"),
     steps.argued(
         "minimizers", "along a subsequence Theta_t/c -> a point of Pi(Thetabar_{t-1})",
-        "The repair of Lemma 3, proved there. At finite lam: G(Theta_t/c) <= G(Pi) gives ||Theta_t/c - hat||^2 <= d^2 + "
-        "1/c^2 and L(Theta_t) <= c^2 lam (d^2 + 1/c^2); limits are in C and at distance d.",
+        "The repair of Lemma 3, proved there. At finite lam: G(Theta_t/c) <= G(Pi) gives ||Theta_t/c - hat||^2 <= "
+        "d^2 + 1/c^2 and L(Theta_t) <= c^2 lam (d^2 + 1/c^2); limits are in C and at distance d.",
     ),
 )  # fmt: skip
 _CORNERS = {
@@ -148,10 +148,10 @@ THEOREM = Statement(
     source=_SOURCE,
     title="Vanishing regularization is sequential projection (classification)",
     text=(
-        "f r-homogeneous, every C_m nonempty, logistic loss: for every t any sequence lambda -> 0 has a subsequence and "
-        "Thetabar_t in Pi(Thetabar_{t-1}) with Theta_t/||Theta_t|| -> Thetabar_t/||Thetabar_t||. (Checked at finite "
-        "lambda, c = log(1/lambda)^{1/r}: ||Theta_t/c - hat||^2 <= d^2(hat, C) + 1/c^2 and L(Theta_t) <= c^2 lambda (d^2 + "
-        "1/c^2), hat = Theta_{t-1}/c; linear models, one sample a task.)"
+        "f r-homogeneous, every C_m nonempty, logistic loss: for every t any sequence lambda -> 0 has a subsequence "
+        "and Thetabar_t in Pi(Thetabar_{t-1}) with Theta_t/||Theta_t|| -> Thetabar_t/||Thetabar_t||. (Checked at "
+        "finite lambda, c = log(1/lambda)^{1/r}: ||Theta_t/c - hat||^2 <= d^2(hat, C) + 1/c^2 and L(Theta_t) <= c^2 "
+        "lambda (d^2 + 1/c^2), hat = Theta_{t-1}/c; linear models, one sample a task.)"
     ),
     instances=_paths,
     derive=_path,
@@ -169,7 +169,8 @@ THEOREM = Statement(
     own_proof=_OWN,
     fates={
         "without lambda < 1/e": still_true("both bounds hold for every lambda < 1"),
-        "without f continuous": still_true("the family is linear; see the step 'existence, liminf' for what can go wrong"),
+        "without f "
+        "continuous": still_true("the family is linear; see the step 'existence, liminf' for what can go wrong"),
         "without r > 0": still_true("the family is linear"),
     },
     remarks=(
@@ -190,8 +191,8 @@ REMARK_8 = replace(
     source="Schliserman et al. 2026, Remark 8",
     title="Nonzero initialization, scaled with lambda",
     text=(
-        "With Theta_0 = c_lambda Thetabar_0 Theorem 1 holds with Algorithm 2 from Thetabar_0. (Checked at finite lambda, as "
-        "theorem-01.)"
+        "With Theta_0 = c_lambda Thetabar_0 Theorem 1 holds with Algorithm 2 from Thetabar_0. (Checked at finite "
+        "lambda, as theorem-01.)"
     ),
     instances=_shifted,
     corners={

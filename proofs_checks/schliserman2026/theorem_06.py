@@ -1,8 +1,8 @@
 """Theorem 6: the rate of classification, cyclic and random.
 
-With the constants of footnotes 3 and 4, which are global, only linear models satisfy its hypotheses; for these it is true
-(`theorem_06_linear`). The printed proof does not give the printed exponents. The reading that theorists use, constants
-on a ball about theta*, is attacked on a nonlinear model with exact projections (`conics`).
+With the constants of footnotes 3 and 4, which are global, only linear models satisfy its hypotheses; for these it is
+true (`theorem_06_linear`). The printed proof does not give the printed exponents. The reading that theorists use,
+constants on a ball about theta*, is attacked on a nonlinear model with exact projections (`conics`).
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ _RANDOM_PRINTED = (
     _EPS,
     _REGULAR,
     steps.argued(
-        "one step", "E d^2 contracts by 1/(1-eps) - 1/(M kappa^2) = 1 - 1/(2 M kappa^2), 1/(1-eps) = 1 + 1/(2 M kappa^2)",
+        "one "
+        "step", "E d^2 contracts by 1/(1-eps) - 1/(M kappa^2) = 1 - 1/(2 M kappa^2), 1/(1-eps) = 1 + 1/(2 M kappa^2)",
         "Proposition 12 (a), which is proved (see proposition-12a), while theta_{t-1} is in B_{delta/2}(theta*).",
     ),
     steps.gap(

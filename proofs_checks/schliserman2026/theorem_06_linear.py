@@ -84,7 +84,7 @@ RANDOM_CLAIMS = (
     ),
     Claim("error bound", lambda q, c: q.error, "<=", lambda q, c: c.factor * q.G * q.mean),
 )  # fmt: skip
-CONSTANTS = {
+CONSTANTS: dict[str, Constant | Count] = {
     "denominator": Constant(4, "down", "the 4 of the exponent's denominator"),
     "factor": Constant(1, "down", "factor of G d in the error bound"),
     "M": Count(meaning="number of tasks"),

@@ -61,9 +61,9 @@ STATEMENT = Statement(
     source="Schliserman et al. 2026, Theorem 13",
     title="Vanishing regularization is sequential projection (regression)",
     text=(
-        "Every C_m of (10) nonempty, squared loss: for every t any sequence lambda -> 0 has a subsequence with Theta_t -> "
-        "Thetabar_t in Pi(Thetabar_{t-1}). (Checked at finite lambda: ||Theta_t - Theta_{t-1}||^2 <= d^2(Theta_{t-1}, C) and "
-        "the loss is at most lambda d^2; linear models, exact.)"
+        "Every C_m of (10) nonempty, squared loss: for every t any sequence lambda -> 0 has a subsequence with "
+        "Theta_t -> Thetabar_t in Pi(Thetabar_{t-1}). (Checked at finite lambda: ||Theta_t - Theta_{t-1}||^2 <= "
+        "d^2(Theta_{t-1}, C) and the loss is at most lambda d^2; linear models, exact.)"
     ),
     instances=_systems,
     derive=_step,
@@ -104,13 +104,14 @@ STATEMENT = Statement(
         ),
         steps.argued(
             "limit", "a subsequence converges to a point of C at distance d(Thetabar_{t-1}, C) from Thetabar_{t-1}",
-            "Iterates are bounded; the loss of the limit is 0; distances to a closed set are continuous. Subsequences of "
-            "successive steps are nested.",
+            "Iterates are bounded; the loss of the limit is 0; distances to a closed set are continuous. "
+            "Subsequences of successive steps are nested.",
         ),
     ),
     fates={
         "distance halved": is_false("lambda -> 0"),
-        "loss halved": still_true("for linear models the loss is at most lambda d^2 / 4: s lam^2/(s + lam)^2 with AM-GM"),
+        "loss "
+        "halved": still_true("for linear models the loss is at most lambda d^2 / 4: s lam^2/(s + lam)^2 with AM-GM"),
         f"without {_NONEMPTY}": is_false("contradictory labels keep the loss away from 0"),
         "without lambda > 0": still_true("the strategy has no others"),
         "without f continuous": still_true("the family is linear"),

@@ -26,7 +26,7 @@ def logistic_step(start: Vector, sample: Vector, lam: Any, A: Arithmetic) -> Vec
 
 def logistic_path(start: Vector, samples: Sequence[Vector], lam: Any, A: Arithmetic) -> list[Vector]:
     """The iterates of Algorithm 1, one sample a step, the start first."""
-    points = [tuple(start)]
+    points: list[Vector] = [tuple(start)]
     for sample in samples:
         points.append(tuple(logistic_step(points[-1], sample, lam, A)))
     return points
@@ -34,7 +34,7 @@ def logistic_path(start: Vector, samples: Sequence[Vector], lam: Any, A: Arithme
 
 def projected_path(start: Vector, samples: Sequence[Vector], A: Arithmetic) -> list[Vector]:
     """The iterates of Algorithm 2 on {<sample, .> >= 1}, for a rational start."""
-    points = [tuple(start)]
+    points: list[Vector] = [tuple(start)]
     for sample in samples:
         missing = A.maximum([A.number(0), 1 - dot(sample, points[-1])])
         points.append(add(points[-1], scale(missing / square_length(sample), sample)))
