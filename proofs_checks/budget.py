@@ -33,7 +33,7 @@ class Budget:
 BUDGETS = {
     budget.name: budget
     for budget in (
-        Budget("quick", examples=25, evaluations=0, mutant_examples=0, pool=3),
+        Budget("quick", examples=40, evaluations=0, mutant_examples=0, pool=3),
         Budget("default", examples=400, evaluations=800, mutant_examples=60, pool=8),
         Budget("thorough", examples=2000, evaluations=5000, mutant_examples=400, pool=32),
     )

@@ -51,8 +51,9 @@ def _drawn(verdicts: Sequence[Verdict]) -> Figure:
                 column, row, word, ha="center", va="center", fontsize=7,
                 bbox={"facecolor": colour, "edgecolor": "none", "alpha": 0.55, "pad": 1.5},
             )  # fmt: skip
-        report = verdict.mutation
-        if report is not None and report.known_false:
+        reports = [each.mutation for each in (verdict, verdict.repair) if each is not None]
+        report = next((each for each in reports if each is not None and each.known_false), None)
+        if report is not None:
             scores.barh(row, report.caught / len(report.known_false), color=COLOURS[0], height=0.7)
             scores.text(1.02, row, f"{report.caught}/{len(report.known_false)}", va="center", fontsize=6)
     table.set_yticks(range(len(verdicts)), [verdict.id for verdict in verdicts], fontsize=7)
@@ -66,6 +67,6 @@ def _drawn(verdicts: Sequence[Verdict]) -> Figure:
     table.tick_params(length=0)
     scores.set_xlim(0.0, 1.25)
     scores.set_xticks([0.0, 0.5, 1.0])
-    scores.set_xlabel("false mutants refuted")
+    scores.set_xlabel("false mutants refuted\n(of the repair where there is one)", fontsize=8)
     scores.tick_params(axis="y", length=0, labelleft=False)
     return figure

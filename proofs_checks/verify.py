@@ -71,21 +71,23 @@ def verify_all(
     found: dict[str, Verdict] = {}
     slow_first = sorted(dict.fromkeys(wanted), key=lambda each: -known[each].cost)
     if workers == 1:
-        results: Iterable[Verdict] = (_examined(known[each], chosen, number) for each in slow_first)
+        results: Iterable[tuple[str, Verdict]] = ((each, _examined(known[each], chosen, number)) for each in slow_first)
     else:
         jobs = (joblib.delayed(_examined_elsewhere)(each, chosen, number, module) for each in slow_first)
         results = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(jobs)
-    for verdict in results:
-        found[verdict.id] = verdict
+    for identifier, verdict in results:
+        found[identifier] = verdict
         if progress is not None:
             progress(len(found), len(wanted))
     return [found[each] for each in wanted]
 
 
-def _examined_elsewhere(identifier: str, budget: Budget, seed: int, module: str | Path | None) -> Verdict:
+def _examined_elsewhere(
+    identifier: str, budget: Budget, seed: int, module: str | Path | None
+) -> tuple[str, Verdict]:
     """In a process of its own: statements hold functions, so their ids travel and not they."""
     own = {} if module is None else statements_of(module)
-    return _examined(own.get(identifier) or statement_named(identifier), budget, seed)
+    return identifier, _examined(own.get(identifier) or statement_named(identifier), budget, seed)
 
 
 def _examined(statement: Statement, budget: Budget, seed: int) -> Verdict:

@@ -68,7 +68,8 @@ def _attacked(
     if found is None and examples:
         found = property_search(mutant, examples, seed, pool=1, mutant=True).counterexample
     identifier = None if found is None else counterexample(mutant, found).id
-    false, reason = (fate.false, fate.reason) if fate is not None else (None, "")
+    unexplained = "" if found is not None else "not caught: whether it is true is not known"
+    false, reason = (fate.false, fate.reason) if fate is not None else (None, unexplained)
     return MutantResult(name, found is not None, false, reason, identifier)
 
 

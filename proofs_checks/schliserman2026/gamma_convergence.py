@@ -73,9 +73,9 @@ REPAIR = Statement(
         ),
         steps.argued(
             "limits minimize", "x_{n_j} -> x implies G(x) <= liminf G_{n_j}(x_{n_j}) = liminf inf G_{n_j} <= inf G",
-            "(a) along the subsequence (extended by any recovery sequence of x elsewhere), then the first step over all "
-            "z. So x minimizes G, and inf G_n -> min G along every subsequence of a subsequence, hence along all n. "
-            "Where G_n has no minimizers, points with G_n(x_n) <= inf G_n + 1/n do the same.",
+            "(a) along the subsequence (extended by any recovery sequence of x elsewhere), then the first step over "
+            "all z. So x minimizes G, and inf G_n -> min G along every subsequence of a subsequence, hence along all "
+            "n. Where G_n has no minimizers, points with G_n(x_n) <= inf G_n + 1/n do the same.",
         ),
     ),
     fates={
