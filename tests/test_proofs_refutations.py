@@ -169,7 +169,7 @@ def test_gram_and_ggn_shares():
 def test_epsilon_ranks_are_not_multiplicative():
     """A = 1/20, S = 41/20, eps = 1/10: the product 41/400 exceeds eps, A alone does not."""
     A, S, eps = F(1, 20), F(41, 20), F(1, 10)
-    assert A * S > eps and not A > eps
+    assert A <= eps < A * S
 
 
 def test_effective_ranks_of_features_and_of_the_factor():
