@@ -145,3 +145,24 @@ def test_workers_do_not_change_verdicts():
     alone, together = (verify_all(ids, budget="quick", workers=workers) for workers in (1, 2))
     assert [each.counterexample for each in flattened(alone)] == [each.counterexample for each in flattened(together)]
     assert not changes(together, read_ledger(LEDGER))
+
+
+def test_the_page_of_verdicts_is_the_ledger():
+    """Every row of docs/verdicts.md: status and proof status."""
+    known = read_ledger()
+    page = (Path(__file__).parents[1] / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    source, name, rows = "", "", 0
+    titles = {"Schliserman": "schliserman2026", "Prakash": "prakash2026", "Controls": "controls"}
+    for line in page.splitlines():
+        if line.startswith("## "):
+            source = titles[line.split()[1]]
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if not line.startswith("| ") or cells[0] in ("statement", "---"):
+            continue
+        label, status, proof = cells[:3]
+        name = label.split("`")[1] if "`" in label else name
+        reading = label.split("*", 1)[1].rsplit("*", 1)[0] if label.endswith("*") else ""
+        entry = known[f"{source}/{name}" + (f" [{reading}]" if reading else "")]
+        assert (entry["status"], entry["proof_status"]) == (status, proof), label
+        rows += 1
+    assert rows == sum(not key.split(" [")[0].endswith("/repair") for key in known)
