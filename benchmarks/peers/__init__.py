@@ -4,6 +4,7 @@ SciPy and Clarabel come with the package. The others are optional::
 
     .venv/bin/python -m pip install -c constraints.txt cyipopt
     .venv/bin/python -m pip install --no-deps pygranso
+    .venv/bin/python -m pip install --no-deps pyhessian
 
 cyipopt compiles against IPOPT's development files (Debian: coinor-libipopt-dev and pkg-config). IPOPT's speed
 depends on the BLAS library it finds: with libopenblas0 instead of Debian's reference libblas3 one projection took 25 s

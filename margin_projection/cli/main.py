@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from margin_projection._validation import InputError
+from margin_projection.cli.commands.bridge import bridge
 from margin_projection.cli.commands.diagnose import diagnose
 from margin_projection.cli.commands.example import example
 from margin_projection.cli.commands.plasticity import app as plasticity
@@ -105,6 +106,7 @@ app.command()(project)
 app.command()(trajectory)
 app.command()(diagnose)
 app.command()(spectrum)
+app.command()(bridge)
 app.command()(example)
 app.add_typer(plasticity, name="plasticity")
 

@@ -32,8 +32,16 @@ class SymmetricOperator:
 
 
 def hessian_operator(problem: CurvatureProblem) -> SymmetricOperator:
-    """The Hessian of the risk by the parameters, p x p."""
-    return _operator(HessianLinearOperator, problem, "Hessian")
+    """The Hessian of the risk by the parameters, p x p.
+
+    With one batch the gradient's graph is kept and differentiated for all vectors at once; with several it is built
+    anew for each (curvlinops), so that memory does not grow with their number.
+    """
+    if len(problem.batches) > 1:
+        return _operator(HessianLinearOperator, problem, "Hessian")
+    found = _wrapped(_kept_graph(problem), problem, "Hessian")
+    _check_symmetry(found)
+    return found
 
 
 def ggn_operator(problem: CurvatureProblem) -> SymmetricOperator:
@@ -63,10 +71,35 @@ def _operator(kind: type, problem: CurvatureProblem, name: str) -> SymmetricOper
         check_deterministic=False,  # the batches are held in memory: the same every time
         num_data=problem.num_samples,
     )
-    first = problem.parameters[0]
-    found = SymmetricOperator(lambda V: operator @ V, problem.num_parameters, first.dtype, first.device, name)
+    found = _wrapped(lambda V: operator @ V, problem, name)
     _check_symmetry(found)
     return found
+
+
+def _wrapped(apply: Callable[[Tensor], Tensor], problem: CurvatureProblem, name: str) -> SymmetricOperator:
+    first = problem.parameters[0]
+    return SymmetricOperator(apply, problem.num_parameters, first.dtype, first.device, name)
+
+
+def _kept_graph(problem: CurvatureProblem) -> Callable[[Tensor], Tensor]:
+    """V -> H V by one backward pass through the gradient's graph, vectorized over the columns of V."""
+    ((X, y),) = problem.batches
+    with torch.enable_grad():
+        risk = problem.loss(ElementaryNorms(problem.module)(X), y)
+        slopes = torch.autograd.grad(risk, problem.parameters, create_graph=True, materialize_grads=True)
+    gradient = torch.cat([slope.reshape(-1) for slope in slopes])
+    if not gradient.requires_grad:  # the risk is linear in the parameters
+        return torch.zeros_like
+
+    def apply(V: Tensor) -> Tensor:
+        columns = V.reshape(len(gradient), -1).T
+        products = torch.autograd.grad(
+            gradient, problem.parameters, columns, retain_graph=True, is_grads_batched=True, materialize_grads=True
+        )
+        flat = torch.cat([product.reshape(len(columns), -1) for product in products], dim=1)
+        return flat.T.reshape(V.shape)
+
+    return apply
 
 
 def _check_symmetry(operator: SymmetricOperator) -> None:
