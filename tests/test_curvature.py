@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from margin_projection import InputError
+from margin_projection import InputError, curvature
 from margin_projection.curvature import (
     CurvatureProblem,
     approximate_rank,
@@ -202,3 +202,25 @@ def test_bad_input_is_refused():
         matrix_operator(torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
     with pytest.raises(InputError, match="order"):
         spectral_measure(matrix_operator(torch.eye(4)), order=0)
+
+
+def test_kronecker_blocks_are_exact_for_one_sample():
+    """The eigenvalues of a layer's dense GGN block; several samples: the trace of each block at least."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 3)).double()
+    X, y = torch.randn(1, 3, dtype=torch.float64), torch.tensor([2])
+    problem = curvature.CurvatureProblem.of(module, nn.CrossEntropyLoss(), (X, y))
+    dense = curvature.ggn_operator(problem).apply(torch.eye(problem.num_parameters, dtype=torch.float64))
+    first, second = curvature.kronecker_blocks(problem)
+    assert (first.layer, second.layer) == ("0", "2")
+    for block, part in ((first, dense[:16, :16]), (second, dense[16:, 16:])):
+        torch.testing.assert_close(block.eigenvalues(), torch.linalg.eigvalsh(part).flip(0), atol=1e-12, rtol=0.0)
+        product = torch.kron(block.S, block.A)
+        assert block.effective_rank() == pytest.approx(float(curvature.effective_rank(product)), rel=1e-9)
+
+
+def test_kronecker_blocks_refuse_other_layers():
+    module = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2)).double()
+    data = (torch.randn(5, 3, dtype=torch.float64), torch.tensor([0, 1, 1, 0, 1]))
+    with pytest.raises(InputError, match="linear or convolutional"):
+        curvature.kronecker_blocks(curvature.CurvatureProblem.of(module, nn.CrossEntropyLoss(), data))

@@ -3,6 +3,7 @@
 from margin_projection.curvature.epsilon_rank import EpsilonRank, epsilon_rank
 from margin_projection.curvature.extremes import ExtremeEigenvalues, extreme_eigenvalues
 from margin_projection.curvature.gram import loss_weighted_gram
+from margin_projection.curvature.kfac import KroneckerBlock, kronecker_blocks
 from margin_projection.curvature.operators import SymmetricOperator, ggn_operator, hessian_operator, matrix_operator
 from margin_projection.curvature.problem import CurvatureProblem
 from margin_projection.curvature.ranks import approximate_rank, effective_rank, stable_rank
@@ -23,6 +24,7 @@ __all__ = [
     "CurvatureProblem",
     "EpsilonRank",
     "ExtremeEigenvalues",
+    "KroneckerBlock",
     "LinearizedTraining",
     "Readiness",
     "SmoothedRank",
@@ -38,6 +40,7 @@ __all__ = [
     "extreme_eigenvalues",
     "ggn_operator",
     "hessian_operator",
+    "kronecker_blocks",
     "linearized_training",
     "loss_weighted_gram",
     "matrix_operator",
