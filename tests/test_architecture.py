@@ -8,7 +8,7 @@ PACKAGE = ROOT / "margin_projection"
 # Each imports only from those before it.
 LAYERS = (
     "networks", "tasks", "sets", "projections", "trajectories", "regularization", "regularity", "rates", "diagnosis",
-    "curvature", "plasticity", "bridge",
+    "curvature", "plasticity", "bridge", "reinforcement",
 )  # fmt: skip
 ABOVE = ("cli", "verify")  # import from every layer and may print
 MOST_LINES = 400

@@ -13,6 +13,7 @@ from margin_projection.cli.errors import FAILED, SUCCESS
 if TYPE_CHECKING:
     from rich.table import Table
 
+_RL_COLUMNS = ("return", "last_return", "effective_rank", "dead_units")
 app = typer.Typer(no_args_is_help=True, help="Continual learning: who loses plasticity, and what falls first.")
 
 
@@ -39,6 +40,52 @@ def run(
     if not quiet:
         write_stdout(f"{len(outcomes) - len(failures)} of {len(outcomes)} runs finished: {out / TABLE}\n")
     return FAILED if failures else SUCCESS
+
+
+@app.command()
+def reinforcement(
+    environment: Annotated[str, typer.Option(help="cart (minutes) or ant.")] = "cart",
+    change_every: Annotated[int, typer.Option(min=1, help="Steps between changes of the physics.")] = 8192,
+    periods: Annotated[int, typer.Option(min=1, help="Values of the physics.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.parquet", help="Where the rows go.")] = None,
+    quiet: options.QuietOption = False,
+) -> int:
+    """PPO, PPO with L2, and L2-ER where the physics change (needs the extra "rl"); a row a period."""
+    from margin_projection.cli.errors import BadInput
+    from margin_projection.cli.output import check_outputs, write_stdout
+    from margin_projection.cli.progress import show_progress
+    from margin_projection.cli.tables import render
+    from margin_projection.plasticity.table import write_table
+
+    try:
+        from margin_projection.reinforcement import METHODS, ReinforcementSettings, run_all
+    except ImportError as error:
+        raise BadInput(f"reinforcement learning needs the extra 'rl' ({error})") from error
+    check_outputs({"--out": out})
+    settings = ReinforcementSettings(environment, change_every, periods)
+    with show_progress("runs", len(METHODS) * seeds, quiet=quiet) as progress:
+        rows = run_all(settings, METHODS, range(seeds), workers=workers, progress=progress)
+    if out is not None:
+        write_table(out, rows)
+    if not quiet:
+        write_stdout(render(_periods(rows)))
+    return SUCCESS
+
+
+def _periods(rows: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    shown = Table(title="mean return by period (means over seeds)")
+    for heading in ("method", "period", "physics", "return", "last tenth", "effective rank", "dead units"):
+        shown.add_column(heading)
+    for method, period in dict.fromkeys((row["learner"], row["task"]) for row in rows):
+        found = [row for row in rows if (row["learner"], row["task"]) == (method, period)]
+        values = [[row[name] for row in found if row[name] is not None] for name in _RL_COLUMNS]
+        means = [f"{sum(each) / len(each):.4g}" if each else "" for each in values]
+        shown.add_row(method, str(period), found[0]["physics"], *means)
+    return shown
 
 
 @app.command()
