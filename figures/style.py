@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from margin_projection._files import json_bytes, writable_folder, write_atomically
+from margin_projection._validation import check_choice
 
 PAGE = 7.0  # inches, the width of a page
 
@@ -76,22 +77,34 @@ def panel_title(axes: Axes, letter: str, text: str) -> None:
     axes.set_title(f"({letter}) {text}")
 
 
-def save_figure(figure: Figure, out_dir: str | Path, name: str, data: Mapping[str, Any], caption: str) -> list[Path]:
-    """Write name.png, name.pdf, name.json (the data behind it) and name.txt (the caption) into ``out_dir``.
+FORMATS: Mapping[str, dict[str, Any]] = {  # format -> metadata without dates
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    "svg": {"Date": None, "Creator": None},
+}
+
+
+def save_figure(
+    figure: Figure,
+    out_dir: str | Path,
+    name: str,
+    data: Mapping[str, Any],
+    caption: str,
+    formats: Sequence[str] = ("png", "pdf"),
+) -> list[Path]:
+    """Write the picture in every format, name.json (the data behind it) and name.txt (the caption) into ``out_dir``.
 
     Returns:
-        The four paths, in that order.
+        The paths, in that order.
 
     Raises:
-        InputError: the folder cannot be made or written to.
+        InputError: the folder cannot be made or written to, or a format is none of png, pdf and svg.
     """
     folder = writable_folder("out_dir", out_dir)
-    contents = {
-        ".png": _rendered(figure, "png", {"Software": None}),
-        ".pdf": _rendered(figure, "pdf", {"CreationDate": None, "Producer": None, "Creator": None}),
-        ".json": json_bytes(dict(data)),
-        ".txt": (textwrap.fill(" ".join(caption.split()), 100) + "\n").encode(),
-    }
+    kinds = [check_choice("format", kind, FORMATS) for kind in formats]
+    contents = {f".{kind}": _rendered(figure, kind, FORMATS[kind]) for kind in kinds}
+    contents[".json"] = json_bytes(dict(data))
+    contents[".txt"] = (textwrap.fill(" ".join(caption.split()), 100) + "\n").encode()
     return [write_atomically(folder / (name + suffix), content) for suffix, content in contents.items()]
 
 
