@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -49,9 +49,9 @@ def draw(
     return SUCCESS
 
 
-def _percent(report: object) -> object:
+def _percent(report: Callable[..., None]) -> Callable[[float], None]:
     def share(done: float) -> None:
-        report(round(100 * done), 100)  # type: ignore[operator]
+        report(round(100 * done), 100)
 
     return share
 

@@ -18,11 +18,12 @@ NAME = "basins"
 _NEAR = 0.02  # a point counts as in C* where its worst forgetting is below this
 _REACH = 1.5
 CAPTION = """
-Initial points and what sequential projections make of them. (a) Theorem 5's tasks (eps = 0.005), starts (u[1], u[2], 0, v[2]) with
-v[2] = 0.4: the number of steps until the worst forgetting is below 0.02, at most {steps} (white: not within these; the line
-u[1] = 0 is trapped for ever, which is proved). (b) Two units [w_1 x]_+ + [w_2 x]_+ with the tasks x = 2 and x = -2, labels +1: C* has
-two pieces (dashed edges), and colours tell which one is reached; grey: trapped, going to and fro between (1/4, 1/4) and
-(-1/4, -1/4) for ever; dots: one of the first two projections has several minimizers, so that the trajectory branches. {points} x {points} and {planar} x {planar} starts.
+Initial points and what sequential projections make of them. (a) Theorem 5's tasks (eps = 0.005), starts (u[1], u[2],
+0, v[2]) with v[2] = 0.4: the number of steps until the worst forgetting is below 0.02, at most {steps} (white: not
+within these; the line u[1] = 0 is trapped for ever, which is proved). (b) Two units [w_1 x]_+ + [w_2 x]_+ with the
+tasks x = 2 and x = -2, labels +1: C* has two pieces (dashed edges), and colours tell which one is reached; grey:
+trapped, going to and fro between (1/4, 1/4) and (-1/4, -1/4) for ever; dots: one of the first two projections has
+several minimizers, so that the trajectory branches. {points} x {points} and {planar} x {planar} starts.
 """
 
 

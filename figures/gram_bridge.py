@@ -22,11 +22,11 @@ _AGAINST = (
     ("least_singular", "least singular value"),
 )
 CAPTION = """
-A ReLU network 16-24-24-1 without biases meets {num_tasks} tasks of 64 samples with random labels; {seeds} seeds, plain training
-(bp), weight decay (l2), and a new initialization for every task (reset). Top: means over the seeds, by task, of the
-epsilon-rank of the Gram matrix at the start (threshold 0.01), of the best margin of MFCQ there, and of the success after
-training, 1 - final loss. Bottom: success against the epsilon-rank, the margin and the least singular value of the Jacobian, a
-mark a task. The margin falls to 0 first, the epsilon-rank gradually.
+A ReLU network 16-24-24-1 without biases meets {num_tasks} tasks of 64 samples with random labels; {seeds} seeds,
+plain training (bp), weight decay (l2), and a new initialization for every task (reset). Top: means over the seeds, by
+task, of the epsilon-rank of the Gram matrix at the start (threshold 0.01), of the best margin of MFCQ there, and of
+the success after training, 1 - final loss. Bottom: success against the epsilon-rank, the margin and the least
+singular value of the Jacobian, a mark a task. The margin falls to 0 first, the epsilon-rank gradually.
 """
 
 

@@ -1,4 +1,4 @@
-"""Loss of plasticity: accuracy, epsilon-rank, effective rank and dead units over tasks, and what smoothing alone does."""
+"""Loss of plasticity: accuracy, ranks and dead units over tasks, and what smoothing alone does."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _PANELS = (
 )
 _SIZE, _EPS = 200, 0.01
 CAPTION = """
-Digits with random labels, {num_tasks} tasks of 160 samples, a 64-64 ReLU network, Adam; {seeds} seeds, means with ranges. (a) to
-(d): plain training and L2-ER, by task; spectra of the Hessian at task starts by stochastic Lanczos quadrature. (e) Epsilon-rank
-at the start of a task against the accuracy that follows. (f) What smoothing alone does: a matrix of {size} rows with one
-eigenvalue other than 0; the true share outside +-0.01 is 1/{size}, dots: what a density smoothed with a Gaussian of variance
-1e-5 max(1, range) on 10,000 points says.
+Digits with random labels, {num_tasks} tasks of 160 samples, a 64-64 ReLU network, Adam; {seeds} seeds, means with
+ranges. (a) to (d): plain training and L2-ER, by task; spectra of the Hessian at task starts by stochastic Lanczos
+quadrature. (e) Epsilon-rank at the start of a task against the accuracy that follows. (f) What smoothing alone does:
+a matrix of {size} rows with one eigenvalue other than 0; the true share outside +-0.01 is 1/{size}, dots: what a
+density smoothed with a Gaussian of variance 1e-5 max(1, range) on 10,000 points says.
 """
 
 

@@ -14,12 +14,12 @@ from figures.style import BLUE, GREY, PAGE, VERMILLION, new_figure, panel_title,
 
 NAME = "table_1"
 CAPTION = """
-The regimes of Table 1, measured. (a) One task, linear (Rosset et al. 2004) and (b) one task, homogeneous, a two-layer ReLU network
-(Wei et al. 2019): distance of the regularized minimizer, divided by s^(1/r), from the projection of the start onto the margin
-set, over s = log(1/lambda). (c) Continual linear classification (Evron et al. 2023): d(theta_k, C*) over the steps of a cyclic
-ordering of two tasks, against exp(-k / (4 M^2 kappa^2)) and (1 - 1/(M kappa^2))^{{k/2M}}, which is proved. (d) Continual linear
-regression (Evron et al. 2022): the worst forgetting at the ends of cycles, two tasks at an angle of {angle} degrees; line: cos^2
-of the angle a cycle, for errors.
+The regimes of Table 1, measured. (a) One task, linear (Rosset et al. 2004) and (b) one task, homogeneous, a two-layer
+ReLU network (Wei et al. 2019): distance of the regularized minimizer, divided by s^(1/r), from the projection of the
+start onto the margin set, over s = log(1/lambda). (c) Continual linear classification (Evron et al. 2023): d(theta_k,
+C*) over the steps of a cyclic ordering of two tasks, against exp(-k / (4 M^2 kappa^2)) and (1 - 1/(M
+kappa^2))^{{k/2M}}, which is proved. (d) Continual linear regression (Evron et al. 2022): the worst forgetting at the
+ends of cycles, two tasks at an angle of {angle} degrees; line: cos^2 of the angle a cycle, for errors.
 """
 
 

@@ -26,11 +26,12 @@ _CELLS = {
     "none": ("white", ""),
 }
 CAPTION = """
-Statements (rows, main readings) by attacks (columns): x: a counterexample; +: a valid proof, or a proof of vacuity; !: a printed
-display that does not follow; filled: tried without a hit; empty: not tried. First column: the verdict. Right: for every bound with
-a constant, the interval from the strongest value that no instance at hand refutes (left end of the bar, in units of the printed
-constant, log2 scale: stronger to the right) to the weakest one refuted exactly; the line at 1 is the printed constant. Bars
-that end left of it belong to refuted constants. Budget {budget}, seed 0.
+Statements (rows, main readings) by attacks (columns): x: a counterexample; +: a valid proof, or a proof of vacuity;
+!: a printed display that does not follow; filled: tried without a hit; empty: not tried. First column: the verdict.
+Right: for every bound with a constant, the interval from the strongest value that no instance at hand refutes (left
+end of the bar, in units of the printed constant, log2 scale: stronger to the right) to the weakest one refuted
+exactly; the line at 1 is the printed constant. Bars that end left of it belong to refuted constants. Budget {budget},
+seed 0.
 """
 
 
@@ -71,8 +72,8 @@ def draw(data: Mapping[str, Any]) -> Figure:
 
 def _map(axes: Axes, rows: list[dict[str, Any]]) -> None:
     for y, row in enumerate(rows):
-        axes.text(0, y, row["status"], ha="center", va="center", fontsize=5.5, color=BLACK,
-                  bbox={"facecolor": _STATUS[row["status"]], "alpha": 0.5, "edgecolor": "none", "pad": 1.0})  # fmt: skip
+        box = {"facecolor": _STATUS[row["status"]], "alpha": 0.5, "edgecolor": "none", "pad": 1.0}
+        axes.text(0, y, row["status"], ha="center", va="center", fontsize=5.5, color=BLACK, bbox=box)
         for x, attack in enumerate(ATTACKS, start=1):
             color, mark = _CELLS[_outcome(row, attack)]
             axes.add_patch(_square(x, y, color))
