@@ -16,7 +16,7 @@ QUICK: Mapping[str, dict[str, Any]] = {
     "figure_1": {},
     "table_1": {},
     "theorem_5": {"num_steps": 20},
-    "basins": {"points": 21, "steps": 200, "planar": 9},
+    "basins": {"points": 21, "planar": 9},
     "vanishing_regularization": {"points": 9},
     "local_rates": {"seeds": 3},
     "sharp_bounds": {"count": 4},

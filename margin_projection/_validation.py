@@ -61,9 +61,12 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
 
 
 def check_numbers(name: str, value: Any) -> np.ndarray:
-    """Return ``value`` as a float64 array, copied; raise `InputError` for text, complex, dates, masked entries."""
+    """Return ``value`` as a float64 array, copied; raise `InputError` for text, complex, dates, masked entries.
+
+    Tensors may live on any device and ask for gradients.
+    """
     try:
-        raw = np.asarray(value)
+        raw = np.asarray(value.detach().cpu() if hasattr(value, "detach") and hasattr(value, "cpu") else value)
         if np.ma.is_masked(value) or not _is_real(raw):
             raise InputError(name, value, f"an array of real numbers, none masked ({_kind(value, raw)})")
         return np.array(raw, dtype=np.float64)

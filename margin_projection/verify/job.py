@@ -14,15 +14,21 @@ from margin_projection._files import json_bytes, writable_folder, write_atomical
 from margin_projection.projections import ProjectionError
 from margin_projection.trajectories import TrajectoryError
 from margin_projection.verify.ablation import ablation
+from margin_projection.verify.basins import basins
 from margin_projection.verify.depth import depth
 from margin_projection.verify.digits_run import SEED, digits_run
 from margin_projection.verify.figure_1 import figure_1
 from margin_projection.verify.findings import Check, Part
+from margin_projection.verify.gram_bridge import gram_bridge
 from margin_projection.verify.local_rates import local_rates
+from margin_projection.verify.plasticity import plasticity
+from margin_projection.verify.predecessors import predecessors
 from margin_projection.verify.report import Report
 from margin_projection.verify.sharp_bounds import sharp_bounds
+from margin_projection.verify.site import build_site
 from margin_projection.verify.theorem_5 import EPS, theorem_5
 from margin_projection.verify.vanishing_regularization import vanishing_regularization
+from margin_projection.verify.verdicts import verdicts
 
 PartRunner = Callable[[bool, Callable[[float], None]], Part]
 PARTS: dict[str, PartRunner] = {
@@ -34,6 +40,11 @@ PARTS: dict[str, PartRunner] = {
     "local_rates": local_rates,
     "depth": depth,
     "ablation": ablation,
+    "predecessors": predecessors,
+    "basins": basins,
+    "plasticity": plasticity,
+    "gram_bridge": gram_bridge,
+    "verdicts": verdicts,
 }
 RESULTS = "verify.json"
 _PACKAGES = ("numpy", "scipy", "torch", "clarabel", "daqp", "scikit-learn", "matplotlib")
@@ -42,7 +53,7 @@ _PACKAGES = ("numpy", "scipy", "torch", "clarabel", "daqp", "scikit-learn", "mat
 def run(
     out: str | Path, *, quick: bool = False, report: Report | None = None, parts: Mapping[str, PartRunner] | None = None
 ) -> bool:
-    """Run the parts; write ``out``/verify.json and ``out``/figures/.
+    """Run the parts; write ``out``/verify.json, ``out``/figures/ and the report, ``out``/report/index.html.
 
     Args:
         out: a folder, made where it is not there.
@@ -67,8 +78,9 @@ def run(
         seconds[name] = round(time.perf_counter() - begin, 3)
         report.part(found[name], _draw(found[name], pictures))
     passed = all(part.passed for part in found.values())
-    path = write_atomically(Path(out) / RESULTS, json_bytes(_record(found, quick, passed, seconds)))
-    report.summary(found, path)
+    record = _record(found, quick, passed, seconds)
+    write_atomically(Path(out) / RESULTS, json_bytes(record))
+    report.summary(found, build_site(out, record, found))
     return passed
 
 
