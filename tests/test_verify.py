@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def test_tables_and_files(quick: tuple[bool, dict[str, Any], Path, str]) -> None
     assert "Claims of the paper" in printed and "fails at t = 0" in printed and "FAILED" not in printed
     names = {file.name for file in (folder / "figures").iterdir()}
     tables = {"ablation.csv", "ablation.md"}
-    assert {f"{name}.{kind}" for name in record["parts"] for kind in ("png", "pdf", "json", "txt")} | tables == names
+    drawn = {{"predecessors": "table_1", "verdicts": "verdict_map"}.get(name, name) for name in record["parts"]}
+    assert {f"{name}.{kind}" for name in drawn for kind in ("png", "pdf", "json", "txt")} | tables == names
     assert record["settings"] == {"quick": True, "seed": 0, "eps": 0.005}
     assert {"python", "numpy", "torch", "margin_projection"} <= set(record["versions"])
 
@@ -198,3 +200,25 @@ def test_exit_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
         command.main(["--slow"])
     assert stopped.value.code == command.BAD_INPUT
     assert capsys.readouterr().err == "error: unrecognized arguments: --slow\n"
+
+
+def test_the_report_is_whole(quick: tuple[bool, dict[str, Any], Path, str]) -> None:
+    """Every link leads somewhere, every statement has its page, nothing is fetched and nothing is scripted."""
+    folder = quick[2] / "report"
+    pages = [folder / "index.html", *sorted((folder / "statements").iterdir())]
+    assert len(pages) == 1 + len(quick[1]["parts"]["verdicts"]["results"]["rows"])
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert "<script" not in text and "http://" not in text and "https://" not in text, page
+        for target in re.findall(r'(?:href|src)="([^"]+)"', text):
+            if target.startswith(("#", "data:")):
+                assert target.startswith("data:") or f'id="{target[1:]}"' in text, (page, target)
+            else:
+                assert (page.parent / target.split("#")[0]).is_file(), (page, target)
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 20e6
+
+
+def test_statement_pages_say_how_to_reproduce(quick: tuple[bool, dict[str, Any], Path, str]) -> None:
+    page = (quick[2] / "report" / "statements" / "schliserman2026-lemma-d2.html").read_text(encoding="utf-8")
+    assert "python -m proofs_checks --reproduce" in page and "lemma-d2#" in page
+    assert "Repair" in page and "|sum_j l_j r y_j|" in page

@@ -41,6 +41,7 @@ def build_site(out: str | Path, record: Mapping[str, Any], parts: Mapping[str, P
         loader=PackageLoader("margin_projection.verify"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["exact"] = _exact
     rows = parts["verdicts"].results["rows"] if "verdicts" in parts else []
     figures = [each for part in parts.values() if (each := _figure(part, Path(out) / "figures", pictures)) is not None]
     shared = {"versions": record["versions"], "settings": record["settings"], "statuses": STATUSES}
@@ -75,3 +76,10 @@ def _figure(part: Part, source: Path, target: Path) -> dict[str, Any] | None:
 
 def _slug(identifier: str) -> str:
     return identifier.replace("/", "-")
+
+
+def _exact(value: Any) -> str:
+    """An instance's value as a reader writes it: (1, 1/9) instead of ['1', '1/9']."""
+    if isinstance(value, list):
+        return "(" + ", ".join(map(_exact, value)) + ("," if len(value) == 1 else "") + ")"
+    return str(value)

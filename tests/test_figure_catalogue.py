@@ -1,0 +1,57 @@
+"""``python -m figures``: every figure has what it needs, and saved data give the same bytes again."""
+
+from __future__ import annotations
+
+import pytest
+
+from figures.__main__ import main
+from figures.catalogue import NAMES, QUICK, figure_named, make, saved_data
+from margin_projection import InputError
+
+CHEAP = ("figure_1", "table_1", "theorem_5", "gram_bridge")  # the others take longer; verify draws them all
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_has_the_same_parts(name):
+    module = figure_named(name)
+    assert name == module.NAME
+    assert all(callable(getattr(module, part)) for part in ("compute", "draw", "caption", "save"))
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_saved_data_give_the_same_pixels(name, tmp_path):
+    first = make(name, tmp_path / "first", ("png", "svg"), quick=True)
+    again = make(name, tmp_path / "again", ("png", "svg"), data=saved_data(name, tmp_path / "first"))
+    assert [path.suffix for path in first] == [".png", ".svg", ".json", ".txt"]
+    for one, other in zip(first, again, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
+
+
+def test_the_command(tmp_path, capsys):
+    assert main(["--only", "figure_1", "--out", str(tmp_path), "--format", "pdf"]) == 0
+    assert (tmp_path / "figure_1.pdf").is_file() and not (tmp_path / "figure_1.png").exists()
+    assert "figure_1.pdf" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--only", "figure_11"], "figure must be one of figure_1"),
+        (["--only", "figure_1", "--format", "bmp"], "format"),
+        (["--only", "figure_1", "--out", "/proc/nowhere"], "out"),
+        (["--only", "figure_1", "--from-data", "/nowhere"], "data"),
+    ],
+)
+def test_bad_input(arguments, words, capsys, tmp_path):
+    given = arguments if "--out" in arguments else [*arguments, "--out", str(tmp_path)]
+    assert main(given) == 2
+    error = capsys.readouterr().err
+    assert words in error and len(error.splitlines()) == 1
+
+
+def test_quick_arguments_are_arguments_of_compute():
+    for name, arguments in QUICK.items():
+        code = figure_named(name).compute.__code__
+        assert set(arguments) <= set(code.co_varnames[: code.co_argcount]), name
+    with pytest.raises(InputError, match="figure"):
+        make("nothing", ".")
