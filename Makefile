@@ -25,7 +25,7 @@ verify: setup
 	$(RUN) -m margin_projection.verify --out out
 
 test: lint
-	$(RUN) -m pytest -n $(WORKERS)
+	$(RUN) -m pytest -n $(WORKERS) --dist loadfile
 
 bench: setup
 	$(RUN) -m benchmarks

@@ -17,6 +17,7 @@ from margin_projection.cli.commands.example import example
 from margin_projection.cli.commands.plasticity import app as plasticity
 from margin_projection.cli.commands.project import project
 from margin_projection.cli.commands.spectrum import spectrum
+from margin_projection.cli.commands.sweep import sweep
 from margin_projection.cli.commands.trajectory import trajectory
 from margin_projection.cli.errors import BAD_INPUT, FAILED, INTERRUPTED, SUCCESS, BadInput, Interrupted, one_line
 from margin_projection.cli.output import write_stdout
@@ -107,6 +108,7 @@ app.command()(trajectory)
 app.command()(diagnose)
 app.command()(spectrum)
 app.command()(bridge)
+app.command()(sweep)
 app.command()(example)
 app.add_typer(plasticity, name="plasticity")
 

@@ -20,9 +20,17 @@ def show_progress(label: str, total: int | None = None, *, quiet: bool = False) 
     if quiet or not console.is_terminal:
         yield None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    counted = () if total is None else (BarColumn(), MofNCompleteColumn())
+    counted = () if total is None else (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), *counted, TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         row = bar.add_task(label, total=total)

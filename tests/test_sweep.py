@@ -1,0 +1,164 @@
+"""Sweeps: grids, resuming after a kill, failing and killing cases, stores and schedulers that are wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from margin_projection import InputError
+from margin_projection.cli.errors import BadInput
+from margin_projection.cli.sweep.case import run_case
+from margin_projection.cli.sweep.grid import read_sweep
+from margin_projection.cli.sweep.run import run_missing
+from margin_projection.cli.sweep.store import Store
+
+GRID = """
+kind = "trajectory"
+[base.model]
+kind = "squared_linear"
+[base.tasks]
+source = "catastrophic_pair"
+[base.start]
+kind = "normal"
+[base.trajectory]
+num_steps = {steps}
+[grid]
+"start.seed" = {seeds}
+"start.scale" = [0.5, 1.0]
+"""
+
+
+def written(folder, text):
+    path = folder / "sweep.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def cases(tmp_path):
+    return read_sweep(written(tmp_path, GRID.format(steps=4, seeds=[0, 1, 2])))
+
+
+def results(store, cases):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in store.rows(cases)]
+
+
+def test_the_grid(cases):
+    assert len(cases) == len({case.identifier for case in cases}) == 6
+    assert cases[1].values == {"start.seed": 0, "start.scale": 1.0}
+    assert cases[5].table["start"] == {"kind": "normal", "seed": 2, "scale": 1.0}
+
+
+def test_side_by_side_and_nothing_twice(cases, tmp_path):
+    store = Store(tmp_path / "store.sqlite")
+    run_missing(cases[:4], store, workers=1)
+    before = {row["identifier"]: row["seconds"] for row in store.rows(cases[:4])}
+    seen = []
+    run_missing(cases, store, workers=2, progress=lambda done, total: seen.append((done, total)))
+    assert seen[0] == (4, 6) and seen[-1] == (6, 6)
+    rows = store.rows(cases)
+    assert [row["status"] for row in rows] == ["done"] * 6
+    assert all(row["seconds"] == before[row["identifier"]] for row in rows[:4])  # they were not run again
+    alone = [run_case(case.identifier, case.kind, case.table) for case in cases]
+    assert [row["worst_forgetting"] for row in rows] == [each["result"]["worst_forgetting"] for each in alone]
+
+
+def test_a_failing_case_is_a_row_with_its_reason(tmp_path):
+    kinds = '"model.kind" = ["squared_linear", "x"]'
+    text = GRID.format(steps=2, seeds=[0]).replace('"start.scale" = [0.5, 1.0]', kinds)
+    cases, store = read_sweep(written(tmp_path, text)), Store(tmp_path / "store.sqlite")
+    run_missing(cases, store, workers=1)
+    good, bad = store.rows(cases)
+    assert (good["status"], bad["status"]) == ("done", "failed")
+    assert "model.kind must be one of" in bad["reason"]
+
+
+def test_a_case_that_kills_its_worker_is_found(tmp_path):
+    (tmp_path / "deadly.py").write_text("import os\ndef make():\n    os._exit(9)\n", encoding="utf-8")
+    text = f"""
+kind = "diagnosis"
+[base.tasks]
+source = "digits"
+samples = 4
+[grid]
+model = [{{kind = "module", path = "{tmp_path}/deadly.py:make"}}, {{kind = "linear"}}]
+"""
+    cases, store = read_sweep(written(tmp_path, text)), Store(tmp_path / "store.sqlite")
+    run_missing(cases, store, workers=2)
+    deadly, other = store.rows(cases)
+    assert deadly["status"] == "failed" and "the worker process died" in deadly["reason"]
+    assert other["status"] in ("done", "failed") and "died" not in other["reason"]
+
+
+def test_a_killed_sweep_goes_on(tmp_path):
+    path = written(tmp_path, GRID.format(steps=100, seeds=list(range(5))))
+    options = ["--workers", "1", "-q", "--store"]
+    command = [sys.executable, "-m", "margin_projection.cli.main", "sweep", str(path), *options]
+    store = tmp_path / "killed.sqlite"
+    process = subprocess.Popen([*command, str(store)])
+    for _ in range(600):
+        time.sleep(0.05)
+        if store.exists() and _count(store) >= 2:
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = _count(store)
+    assert done >= 2
+    assert subprocess.run([*command, str(store)], check=False).returncode == 0
+    whole = Store(tmp_path / "whole.sqlite")
+    cases = read_sweep(path)
+    run_missing(cases, whole, workers=1)
+    assert results(Store(store), cases) == results(whole, cases)
+
+
+def _count(path):
+    try:
+        with sqlite3.connect(path) as connection:
+            return connection.execute("select count(*) from cases").fetchone()[0]
+    except sqlite3.Error:
+        return 0
+
+
+def test_two_dask_workers(cases, tmp_path):
+    pytest.importorskip("distributed")
+    store, other = Store(tmp_path / "dask.sqlite"), Store(tmp_path / "loky.sqlite")
+    run_missing(cases, store, workers=2, backend="dask")
+    run_missing(cases, other, workers=1)
+    assert results(store, cases) == results(other, cases)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("kind = 'dance'", "kind must be one of"),
+        ("kind = 'rate'\nextra = 1", "extra is no known key"),
+        ("kind = 'rate'\n[grid]\nseed = 3", "grid.seed must be a list"),
+        ("kind = 'rate'\n[grid]\nseed = []", "grid.seed must be a list"),
+        ("kind = ", "not valid TOML"),
+    ],
+)
+def test_bad_files(text, words, tmp_path):
+    with pytest.raises(BadInput, match=words):
+        read_sweep(written(tmp_path, text))
+
+
+def test_bad_stores_and_schedulers(cases, tmp_path):
+    path = tmp_path / "store.sqlite"
+    Store(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("update about set value = '99'")
+    with pytest.raises(InputError, match="version 1"):
+        Store(path)
+    (tmp_path / "text").write_text("no database, only words and more words", encoding="utf-8")
+    with pytest.raises(InputError, match="readable and writable store"):
+        Store(tmp_path / "text")
+    with pytest.raises(InputError, match="store"):
+        Store(tmp_path / "nowhere" / "store.sqlite")
+    with pytest.raises(BadInput, match="--scheduler needs"):
+        run_missing(cases, Store(tmp_path / "new.sqlite"), scheduler="tcp://127.0.0.1:1")
