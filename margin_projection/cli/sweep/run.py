@@ -47,7 +47,7 @@ def run_missing(
         BadInput: the scheduler does not answer, or Dask is not installed.
     """
     with _backend(backend, workers, scheduler) as count:
-        for size in (count, count, 1):
+        for size in (count, count):
             missing = _missing(cases, store, retry)
             if not missing:
                 break
@@ -72,7 +72,10 @@ def _run(
     if progress is not None:
         progress(done, total)
     jobs = (joblib.delayed(run_case)(case.identifier, case.kind, case.table) for case in missing)
-    for outcome in joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(jobs):
+    # With two processes and one job handed out at a time, one worker is a process of its own, too: it may die alone.
+    alone: dict[str, Any] = {"n_jobs": 2, "pre_dispatch": 1, "batch_size": 1}
+    handed_out = alone if workers == 1 else {"n_jobs": workers}
+    for outcome in joblib.Parallel(**handed_out, return_as="generator_unordered")(jobs):
         store.add(by_id[outcome["identifier"]], outcome)
         done += 1
         if progress is not None:
