@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from margin_projection._files import writable_folder, write_atomically
 from margin_projection.verify.findings import Part
@@ -22,7 +23,7 @@ _SOURCES = {
 
 
 def build_site(out: str | Path, record: Mapping[str, Any], parts: Mapping[str, Part]) -> Path:
-    """Write ``out``/report/index.html, a page for each statement and copies of the figures; no network, no script.
+    """Write ``out``/report/index.html, a page for each statement, copies of the figures, and one page with a script.
 
     Args:
         out: the folder of the job; its figures are in ``out``/figures.
@@ -56,6 +57,9 @@ def build_site(out: str | Path, record: Mapping[str, Any], parts: Mapping[str, P
         groups=[group for group in groups if group["rows"]], figures=figures, record=record, slug=_slug,
         counts={status: sum(row["status"] == status for row in rows) for status in STATUSES}, **shared,
     )  # fmt: skip
+    scripts = {name: Markup(_source(environment, f"{name}.js")) for name in ("projections", "interactive")}
+    page = environment.get_template("interactive.html.j2").render(**scripts)
+    write_atomically(folder / "interactive.html", page.encode())
     write_atomically(folder / "style.css", environment.get_template("style.css").render().encode())
     return write_atomically(folder / "index.html", index.encode())
 
@@ -72,6 +76,12 @@ def _figure(part: Part, source: Path, target: Path) -> dict[str, Any] | None:
         shutil.copyfile(source / f"{name}{suffix}", target / f"{name}{suffix}")
     caption = (source / f"{name}.txt").read_text(encoding="utf-8")
     return {"name": name, "title": part.title, "caption": " ".join(caption.split())}
+
+
+def _source(environment: Environment, name: str) -> str:
+    """A file beside the templates, as it is."""
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
 
 
 def _slug(identifier: str) -> str:
