@@ -1,11 +1,12 @@
 # make verify   the main job: tables on the screen, JSON and pictures under out/
 # make test     lint, types, tests and doctests
 # make bench    the measurements (needs the extra: .venv/bin/python -m pip install -c constraints.txt -e '.[benchmarks]')
+# make docs     the documentation under out/docs (needs the extra: ... install -c constraints.txt -e '.[docs]')
 # make lint     lint and types alone
 # make clean    removes what the targets above wrote, .venv included
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: verify test bench lint setup clean
+.PHONY: verify test bench docs lint setup clean
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -29,6 +30,9 @@ test: lint
 
 bench: setup
 	$(RUN) -m benchmarks
+
+docs: setup
+	$(RUN) -m sphinx -q -W --keep-going -b html docs out/docs
 
 lint: setup
 	$(RUN) -m ruff check .

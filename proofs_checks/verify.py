@@ -56,8 +56,9 @@ def verify_all(
         module: a Python file of your own with ``STATEMENTS = (...)``, which are known beside the registered ones.
         progress: called with (verdicts so far, all).
 
-    Raises: InputError: an unknown id or budget, a negative seed, or a module that cannot be used; nothing has been
-    examined.
+    Raises:
+        InputError: an unknown id or budget, a negative seed, or a module that cannot be used; nothing has been
+            examined.
     """
     own = {} if module is None else statements_of(module)
     known = {**registered(), **own}

@@ -29,10 +29,13 @@ _DEPENDENT = 1e-7  # singular values below this share of the largest count as 0 
 class Bridge:
     """Both readings of one Gram matrix.
 
-    Attributes: eigenvalues: (n,) of K/n, descending, nonnegative up to rounding. epsilon_rank: how many exceed eps.
-        eps: the threshold. least_singular: of J, 0 where gradients depend on one another up to rounding. margin:
-        (lower, upper) ends of the best MFCQ margin over all unit directions, both from products with K; (0, upper)
-        where no direction was found.
+    Attributes:
+        eigenvalues: (n,) of K/n, descending, nonnegative up to rounding.
+        epsilon_rank: how many exceed eps.
+        eps: the threshold.
+        least_singular: of J, 0 where gradients depend on one another up to rounding.
+        margin: (lower, upper) ends of the best MFCQ margin over all unit directions, both from products with K; (0,
+            upper) where no direction was found.
         angle: the least nonzero principal angle between the row spaces of J and of the task before, in radians; None
             without one, or where all gradients of a task vanish.
         cycle_rate: cos(angle)^2, what a cycle of projections between the tangent spaces leaves of the distance; None

@@ -76,8 +76,9 @@ class ChangingPhysics(gymnasium.Wrapper):
 def changing_environment(name: str, change_every: int, values: Sequence[Any] | None = None) -> ChangingPhysics:
     """An environment by name.
 
-    Args: name: "ant" (MuJoCo's Ant, frictions .296, .240, .0387, .353, .083) or "cart" (a pole on a cart; pairs of
-        force and half length).
+    Args:
+        name: "ant" (MuJoCo's Ant, frictions .296, .240, .0387, .353, .083) or "cart" (a pole on a cart; pairs of force
+            and half length).
         change_every: steps between changes, at least 1 (the paper's Ant: 2,000,000).
         values: of the physics instead of the default ones.
 

@@ -24,11 +24,15 @@ METHODS = ("ppo", "l2", "l2_er")
 class ReinforcementSettings:
     """PPO with the settings of Prakash et al. 2026 (rollouts of 2048 steps, 10 epochs of 128 minibatches).
 
-    Attributes: environment: "cart" (default) or "ant". change_every: steps between changes of the physics (default
-        8192; the paper's Ant: 2,000,000). periods: how many values of physics are met (default 5). hidden: units of
-        actor and critic (default 256). rate: of Adam (default 3e-4; the paper: 1e-4). weight_decay: of "l2" and
-        "l2_er" (default 1e-5; 1e-3 keeps PPO from learning to balance). er_rate: of "l2_er" (default 1e-2). rollout:
-        steps a rollout (default 2048).
+    Attributes:
+        environment: "cart" (default) or "ant".
+        change_every: steps between changes of the physics (default 8192; the paper's Ant: 2,000,000).
+        periods: how many values of physics are met (default 5).
+        hidden: units of actor and critic (default 256).
+        rate: of Adam (default 3e-4; the paper: 1e-4).
+        weight_decay: of "l2" and "l2_er" (default 1e-5; 1e-3 keeps PPO from learning to balance).
+        er_rate: of "l2_er" (default 1e-2).
+        rollout: steps a rollout, at least 128 (default 2048).
     """
 
     environment: str = "cart"
@@ -58,7 +62,8 @@ def run_reinforcement(
         seed: a nonnegative integer: of the environment, the network and the sampling.
         progress: called with (steps, all steps).
 
-    Returns: One row a period: learner, seed, task (the period), physics, episodes, return (mean over its episodes),
+    Returns:
+        One row a period: learner, seed, task (the period), physics, episodes, return (mean over its episodes),
         last_return (mean over its last tenth), effective_rank and dead_units (at its first rollout).
 
     Raises:
