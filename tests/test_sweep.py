@@ -162,3 +162,22 @@ def test_bad_stores_and_schedulers(cases, tmp_path):
         Store(tmp_path / "nowhere" / "store.sqlite")
     with pytest.raises(BadInput, match="--scheduler needs"):
         run_missing(cases, Store(tmp_path / "new.sqlite"), scheduler="tcp://127.0.0.1:1")
+
+
+def test_a_killed_dask_worker_loses_and_doubles_nothing(tmp_path):
+    """One of two workers of a cluster is killed while cases run: the rows are those of an undisturbed run."""
+    distributed = pytest.importorskip("distributed")
+    cases = read_sweep(written(tmp_path, GRID.format(steps=60, seeds=list(range(6)))))
+    store, whole = Store(tmp_path / "dask.sqlite"), Store(tmp_path / "whole.sqlite")
+    killed = []
+
+    def kill_one(done, total):
+        if done >= 2 and not killed:
+            killed.append(next(iter(cluster.workers.values())).pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        run_missing(cases, store, backend="dask", scheduler=cluster.scheduler_address, progress=kill_one)
+    run_missing(cases, whole, workers=2)
+    assert killed and len(cases) == 12
+    assert results(store, cases) == results(whole, cases)
