@@ -221,4 +221,4 @@ def test_the_report_is_whole(quick: tuple[bool, dict[str, Any], Path, str]) -> N
 def test_statement_pages_say_how_to_reproduce(quick: tuple[bool, dict[str, Any], Path, str]) -> None:
     page = (quick[2] / "report" / "statements" / "schliserman2026-lemma-d2.html").read_text(encoding="utf-8")
     assert "python -m proofs_checks --reproduce" in page and "lemma-d2#" in page
-    assert "Repair" in page and "|sum_j l_j r y_j|" in page
+    assert "Repair" in page and "|sum<sub>j</sub> l<sub>j</sub> r y<sub>j</sub>|" in page

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from margin_projection._files import writable_folder, write_atomically
 from margin_projection.verify.findings import Part
+from margin_projection.verify.typeset import typeset
 
 FOLDER = "report"
 STATUSES = ("proved", "supported", "refuted", "vacuous", "unknown")
@@ -42,7 +43,7 @@ def build_site(out: str | Path, record: Mapping[str, Any], parts: Mapping[str, P
         loader=PackageLoader("margin_projection.verify"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["exact"] = _exact
+    environment.filters |= {"exact": _exact, "typeset": typeset}
     rows = parts["verdicts"].results["rows"] if "verdicts" in parts else []
     figures = [each for part in parts.values() if (each := _figure(part, Path(out) / "figures", pictures)) is not None]
     shared = {"versions": record["versions"], "settings": record["settings"], "statuses": STATUSES}
