@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from torch import Tensor
 from margin_projection._validation import check_choice, check_integer, check_real
 from margin_projection.bridge.measure import bridge
 from margin_projection.networks import FullyConnected
+from margin_projection.plasticity.side_by_side import run_side_by_side
 from margin_projection.tasks import Task
 
 METHODS = ("bp", "l2", "reset")
@@ -105,15 +105,8 @@ def run_bridges(
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """`run_bridge` for every method and seed, side by side in ``workers`` processes; the rows of all runs, in order."""
-    check_integer("workers", workers, 1)
-    cells = [(check_choice("method", method, METHODS), seed) for method in methods for seed in seeds]
-    jobs = (joblib.delayed(run_bridge)(settings, method, seed) for method, seed in cells)
-    rows: list[dict[str, Any]] = []
-    for done, found in enumerate(joblib.Parallel(n_jobs=workers, return_as="generator")(jobs), start=1):
-        rows += found
-        if progress is not None:
-            progress(done, len(cells))
-    return rows
+    chosen = [check_choice("method", method, METHODS) for method in methods]
+    return run_side_by_side(run_bridge, settings, chosen, seeds, workers=workers, progress=progress)
 
 
 def _task(settings: BridgeSettings, seed: int, number: int) -> Task:

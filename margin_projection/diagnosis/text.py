@@ -6,8 +6,6 @@ import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from margin_projection.diagnosis.condition import Verdict
-
 if TYPE_CHECKING:
     from margin_projection.diagnosis.diagnosis import Diagnosis
 
@@ -60,9 +58,3 @@ def _rates(diagnosis: Diagnosis) -> list[str]:
     for name, rate in diagnosis.rates.items():
         rows.append(f"  {name:26} {rate.per_step:<12.8g} {rate.radius:<10.4g} {rate.status.name}")
     return rows
-
-
-def verdict_counts(diagnosis: Diagnosis) -> str:
-    """Such as "9 hold, 2 fail, 2 undecided"."""
-    counts = {verdict: diagnosis.count(verdict) for verdict in Verdict}
-    return f"{counts[Verdict.HOLDS]} hold, {counts[Verdict.FAILS]} fail, {counts[Verdict.UNDECIDED]} undecided"

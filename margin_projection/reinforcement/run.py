@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
 from stable_baselines3 import PPO
@@ -14,6 +13,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.monitor import Monitor
 
 from margin_projection._validation import check_choice, check_integer
+from margin_projection.plasticity.side_by_side import run_side_by_side
 from margin_projection.reinforcement.environments import ENVIRONMENTS, changing_environment
 from margin_projection.reinforcement.regularization import EffectiveRankCallback
 
@@ -98,15 +98,8 @@ def run_all(
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """`run_reinforcement` for every method and seed, side by side in ``workers`` processes; rows in order."""
-    check_integer("workers", workers, 1)
-    cells = [(check_choice("method", method, METHODS), seed) for method in methods for seed in seeds]
-    jobs = (joblib.delayed(_alone)(settings, method, seed) for method, seed in cells)
-    rows: list[dict[str, Any]] = []
-    for done, found in enumerate(joblib.Parallel(n_jobs=workers, return_as="generator")(jobs), start=1):
-        rows += found
-        if progress is not None:
-            progress(done, len(cells))
-    return rows
+    chosen = [check_choice("method", method, METHODS) for method in methods]
+    return run_side_by_side(_alone, settings, chosen, seeds, workers=workers, progress=progress)
 
 
 def _alone(settings: ReinforcementSettings, method: str, seed: int) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from hypothesis.strategies import SearchStrategy
 
 import margin_projection as mp
 from proofs_checks import planar
-from proofs_checks.arithmetic import Arithmetic, Vector, dot, scale, subtract
+from proofs_checks.arithmetic import Arithmetic, Vector, dot, scale
 from proofs_checks.condition import Hypothesis
 from proofs_checks.instance import Instance
 from proofs_checks.strategies import instances, nonzero_vectors, rationals, vectors
@@ -105,8 +105,3 @@ def constants(x: SimpleNamespace, A: Arithmetic) -> dict[str, Any]:
 def largest_distance2(point: Vector, tasks: Tasks, A: Arithmetic) -> Any:
     """max_m d^2(point, C_m)."""
     return A.maximum([planar.square_distance(point, rows(task), A) for task in tasks])
-
-
-def apart(point: Vector, other: Vector) -> Any:
-    """||point - other||^2."""
-    return planar.square_length(subtract(point, other))

@@ -65,12 +65,8 @@ class Curves:
         self.normals = [(-direction[1], direction[0]) for direction in directions]
         self.eps = x.delta if self.arc else x.eps
         self.count = 2 if self.arc else len(self.normals)
-        self._known_kappa2 = self._arc_kappa2(directions[0], A) if self.arc else _lines_kappa2(self.normals)
-
-    @property
-    def kappa2(self) -> Any:
-        """kappa^2 on B_{delta/2}(0): the least one for lines, a valid one for the circle."""
-        return self._known_kappa2
+        # kappa^2 on B_{delta/2}(0): the least one for lines, a valid one for the circle
+        self.kappa2 = self._arc_kappa2(directions[0], A) if self.arc else _lines_kappa2(self.normals)
 
     def _arc_kappa2(self, direction: Vector, A: Arithmetic) -> Any:
         cosine = abs(direction[0])  # of the angle phi between the line and the circle's tangent
