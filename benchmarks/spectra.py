@@ -31,7 +31,7 @@ def run(settings: Settings, report: Callable[[str], None]) -> list[Row]:
     """Median seconds of whole calls in turns, float32 for the peers' sake, equal order and number of probes."""
     rows = []
     for title, module, X, y in (("MLP 64-128-128-10", *_dense()), ("two convolutions", *_convolutional())):
-        for order in ORDERS:
+        for order in (4,) if settings.tiny else ORDERS:
             rows += _estimators(f"{title}, order {order}", module, (X, y), order, settings)
             report(f"spectra: {title}, order {order}")
     rows += _gram(settings)
@@ -69,7 +69,9 @@ def _estimators(
 def _gram(settings: Settings) -> list[Row]:
     """100,000 parameters, 256 samples, ten outputs, float64."""
     torch.manual_seed(0)
-    module = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 310), nn.ReLU(), nn.Linear(310, 10)).double()
+    first, second = (8, 8) if settings.tiny else (256, 310)
+    layers = nn.Linear(64, first), nn.ReLU(), nn.Linear(first, second), nn.ReLU(), nn.Linear(second, 10)
+    module = nn.Sequential(*layers).double()
     X = torch.randn(settings.pick(256, 256, 32), 64, dtype=torch.float64)
     y = torch.randint(0, 10, (len(X),))
     problem = CurvatureProblem.of(module, nn.CrossEntropyLoss(), (X, y))

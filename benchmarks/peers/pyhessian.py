@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from typing import Any
 
 import torch
@@ -28,7 +29,8 @@ def density(module: nn.Module, loss: nn.Module, X: Tensor, y: Tensor, order: int
     before = vars(torch).get("eig")
     vars(torch)["eig"] = _eig
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that keeping the gradient's graph can leak memory
             return hessian(module, loss, data=(X, y), cuda=False).density(iter=order, n_v=probes)
     finally:
         vars(torch)["eig"] = before
