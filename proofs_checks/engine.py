@@ -59,6 +59,7 @@ def _examined(statement: Statement, budget: Budget, seed: int) -> Verdict:
         status,
         proof_status(findings.printed),
         because,
+        hypotheses=tuple(f"{each.name} (silent)" if each.silent else each.name for each in statement.hypotheses),
         steps=findings.printed,
         own_steps=(*findings.vacuity, *findings.own),
         failing_steps=tuple(f"{s.display}: {s.asserts} ({s.result.detail})" for s in failing(findings.printed)),

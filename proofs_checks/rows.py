@@ -19,6 +19,7 @@ def json_row(verdict: Verdict) -> dict[str, Any]:
         "title": verdict.title,
         "text": verdict.text,
         "reading": verdict.reading,
+        "hypotheses": list(verdict.hypotheses),
         "status": verdict.status.word,
         "because": verdict.because,
         "proof_status": verdict.proof_status.name.lower(),

@@ -123,6 +123,7 @@ class Verdict:
         id, source, title, reading: the statement's.
         status: on the statement. proof_status: on its printed proof.
         because: the main reason for the status, in a sentence.
+        hypotheses: their names, "(silent)" behind those that the source uses and does not write.
         steps: the printed proof, judged; own_steps: the project's own proof or the proof of vacuity, judged.
         failing_steps: displays that do not follow as they are written, with what is wrong.
         evidence: of every attack.
@@ -143,6 +144,7 @@ class Verdict:
     status: Status
     proof_status: ProofStatus
     because: str
+    hypotheses: tuple[str, ...] = ()
     steps: tuple[JudgedStep, ...] = ()
     own_steps: tuple[JudgedStep, ...] = ()
     failing_steps: tuple[str, ...] = ()
