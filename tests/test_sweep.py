@@ -102,7 +102,7 @@ def test_a_killed_sweep_goes_on(tmp_path):
     command = [sys.executable, "-m", "margin_projection.cli.main", "sweep", str(path), *options]
     store = tmp_path / "killed.sqlite"
     process = subprocess.Popen([*command, str(store)])
-    for _ in range(600):
+    for _ in range(2400):
         time.sleep(0.05)
         if store.exists() and _count(store) >= 2:
             break
@@ -125,6 +125,7 @@ def _count(path):
         return 0
 
 
+@pytest.mark.filterwarnings("ignore")  # whatever a cluster says while it closes
 def test_two_dask_workers(cases, tmp_path):
     pytest.importorskip("distributed")
     store, other = Store(tmp_path / "dask.sqlite"), Store(tmp_path / "loky.sqlite")
@@ -164,6 +165,7 @@ def test_bad_stores_and_schedulers(cases, tmp_path):
         run_missing(cases, Store(tmp_path / "new.sqlite"), scheduler="tcp://127.0.0.1:1")
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_a_killed_dask_worker_loses_and_doubles_nothing(tmp_path):
     """One of two workers of a cluster is killed while cases run: the rows are those of an undisturbed run."""
     distributed = pytest.importorskip("distributed")
