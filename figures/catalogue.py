@@ -24,6 +24,7 @@ QUICK: Mapping[str, dict[str, Any]] = {
     "digits_run": {"samples": 8, "width": 8, "cycles": 1},
     "ablation": {},
     "verdict_map": {"budget": "quick"},
+    "counterexamples": {},
     "plasticity": {"seeds": 2, "num_tasks": 9},
     "gram_bridge": {"seeds": 2, "num_tasks": 8},
 }

@@ -1,4 +1,4 @@
-"""The verdict map: statements by attacks, and how far printed constants are from the best ones."""
+"""The verdict map: statements by attacks, slacks of instances, how far printed constants are from the best ones."""
 
 from __future__ import annotations
 
@@ -10,8 +10,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import NullLocator
 
-from figures.style import BLACK, GREEN, GREY, ORANGE, PAGE, PURPLE, SKY, VERMILLION, new_figure, save_figure, style
+from figures.style import (
+    BLACK,
+    GREEN,
+    GREY,
+    ORANGE,
+    PAGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    new_figure,
+    panel_title,
+    save_figure,
+    style,
+)
 from proofs_checks import verify_all
 from proofs_checks.rows import json_row
 
@@ -26,12 +40,13 @@ _CELLS = {
     "none": ("white", ""),
 }
 CAPTION = """
-Statements (rows, main readings) by attacks (columns): x: a counterexample; +: a valid proof, or a proof of vacuity;
-!: a printed display that does not follow; filled: tried without a hit; empty: not tried. First column: the verdict.
-Right: for every bound with a constant, the interval from the strongest value that no instance at hand refutes (left
-end of the bar, in units of the printed constant, log2 scale: stronger to the right) to the weakest one refuted
-exactly; the line at 1 is the printed constant. Bars that end left of it belong to refuted constants. Budget {budget},
-seed 0.
+Statements (main readings) and what attacks on them found. (a) x: a counterexample; +: a valid proof, or a proof of
+vacuity; !: a printed display that does not follow; filled: tried without a hit; empty: not tried. First column: the
+verdict. (b) Relative slack of the claims at all different instances that the property search tried, which looks for
+small ones (line: least to largest, bar: quartiles, mark: median; linear within 1e-3 of 0): below 0 are violations,
+rounding counts as 0. (c) For every bound with a constant, by which power of 2 the printed constant could be stronger
+(right of 0: proved or not, no instance refutes a constant left of the bar, and one right of it is refuted exactly) or
+is refuted with weaker ones, too (left of 0, vermillion); arrows: no end within 2^6. Budget {budget}, seed 0.
 """
 
 
@@ -60,13 +75,17 @@ def _without_seconds(row: dict[str, Any]) -> None:
 
 
 def draw(data: Mapping[str, Any]) -> Figure:
-    """The map, and the tightness intervals."""
+    """The map, the slacks, and the tightness intervals."""
     rows = data["rows"]
     with style():
-        figure = new_figure(PAGE, 1.0 + 0.145 * len(rows))
-        table, intervals = figure.subplots(1, 2, width_ratios=(2.2, 1.0))
+        figure = new_figure(PAGE, 1.0 + 0.15 * len(rows))
+        table, slacks, intervals = figure.subplots(1, 3, width_ratios=(2.2, 0.8, 0.9))
         _map(table, rows)
+        _slacks(slacks, rows)
         _tightness(intervals, rows)
+        titles = ("attacks", "slack", "tightness")
+        for axes, letter, title in zip((table, slacks, intervals), "abc", titles, strict=True):
+            panel_title(axes, letter, title)
     return figure
 
 
@@ -108,39 +127,48 @@ def _outcome(row: Mapping[str, Any], attack: str) -> str:
     return "hit" if found["numbers"]["confirmed"] else "none"
 
 
-def _tightness(axes: Axes, rows: list[dict[str, Any]]) -> None:
-    labels, y = [], 0
-    for row in rows:
-        for each in row["tightness"]:
-            ends = [_octave(each[name], each["printed"], row, each["constant"]) for name in ("not_refuted", "refuted")]
-            if ends == [None, None]:
-                continue
-            low, high = (-6.0 if ends[0] is None else ends[0]), (6.0 if ends[1] is None else ends[1])
-            color = VERMILLION if ends[1] is not None and abs(high) > 0.2 and high < 0.0 else GREEN
-            axes.plot([low, max(high, low + 0.15)], [y, y], color=color, linewidth=2.0, solid_capstyle="butt")
-            labels.append(f"{row['id'].split('/')[1]}: {each['constant']}")
-            y += 1
+def _slacks(axes: Axes, rows: list[dict[str, Any]]) -> None:
+    for y, row in enumerate(rows):
+        search = next((each for each in row["evidence"] if each["attack"] == "property search"), None)
+        if search is None or not search["numbers"]["slack quantiles"]:
+            continue
+        least, _, low, middle, high, _, most = search["numbers"]["slack quantiles"]
+        color = _STATUS[row["status"]]
+        axes.plot([least, most], [y, y], color=color, linewidth=0.8, solid_capstyle="butt")
+        axes.plot([low, high], [y, y], color=color, linewidth=3.0, solid_capstyle="butt")
+        axes.plot([middle], [y], color=BLACK, marker="|", markersize=4.0)
     axes.axvline(0.0, color=GREY, linewidth=0.6)
-    axes.set_ylim(max(y, 1) - 0.5, -0.5)
-    axes.set_yticks(range(y), labels, fontsize=4.5)
-    axes.set_xlabel("log2(constant / printed)")
+    axes.set_xscale("symlog", linthresh=1e-3)
+    axes.set(xlim=(-1.5, 1.5), xticks=[-1.0, 0.0, 1e-2, 1.0], xticklabels=["-1", "0", "0.01", "1"])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set(ylim=(len(rows) - 0.5, -0.5), yticks=[], xlabel="relative slack")
 
 
-def _octave(value: str | None, printed: str, row: Mapping[str, Any], constant: str) -> float | None:
-    """log2 of value / printed, positive where stronger: the interval's own ends tell the direction."""
-    if value is None:
+def _tightness(axes: Axes, rows: list[dict[str, Any]]) -> None:
+    entries = [(f"{row['id'].split('/')[1]}: {each['constant']}", each) for row in rows for each in row["tightness"]]
+    for y, (_, each) in enumerate(entries):
+        low, high = (_octave(each, name) for name in ("not_refuted", "refuted"))
+        color = VERMILLION if high is not None and high <= 0.0 else GREEN
+        end = next(value for value in (low, high) if value is not None)
+        axes.plot([0.0, end], [y, y], color=color, linewidth=0.6)
+        if low is None or high is None:
+            axes.plot([end], [y], color=color, marker="<" if low is None else ">", markersize=3.5)
+        else:
+            axes.plot([low - 0.1, high + 0.1], [y, y], color=color, linewidth=3.0, solid_capstyle="butt")
+    axes.axvline(0.0, color=GREY, linewidth=0.6)
+    axes.set(xlim=(-7.0, 7.0), ylim=(max(len(entries), 1) - 0.5, -0.5), xlabel="powers of 2")
+    axes.set_yticks(range(len(entries)), [label for label, _ in entries], fontsize=5.5)
+    axes.tick_params(axis="y", length=0)
+
+
+def _octave(entry: Mapping[str, Any], name: str) -> float | None:
+    """log2 of an end of the interval over the printed constant, positive where stronger."""
+    if entry[name] is None:
         return None
-    found = next(each for each in row["tightness"] if each["constant"] == constant)
-    ends = [_number(found[name]) for name in ("not_refuted", "refuted")]
-    up = ends[1] is None or ends[0] is None or ends[1] > ends[0]
-    number, reference = _number(value), _number(printed)
-    assert number is not None and reference is not None
-    return float(np.log2(number / reference)) * (1.0 if up else -1.0)
+    return float(np.log2(_number(entry[name]) / _number(entry["printed"]))) * (1 if entry["stronger"] == "up" else -1)
 
 
-def _number(text: str | None) -> float | None:
-    if text is None:
-        return None
+def _number(text: str) -> float:
     top, _, bottom = text.partition("/")
     return float(top) / float(bottom or 1)
 

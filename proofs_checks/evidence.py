@@ -52,7 +52,7 @@ class Findings:
             if proves(steps):
                 closed = ", with gaps closed" if proof_status(steps) is ProofStatus.GAP else ""
                 return Status.PROVED, f"{whose}{closed}: {_checked(steps)}"
-        cases = len(self.search.distinct) + len(self.corners.holding)
+        cases = len(self.search.slacks) + len(self.corners.holding)
         if cases >= FEWEST_CASES:
             return Status.SUPPORTED, f"{cases} cases hold; least relative slack {_number(self.search.tightest)}"
         return Status.UNKNOWN, f"only {cases} cases could be tried"
@@ -65,7 +65,7 @@ class Findings:
         mutants = () if self.mutation is None else self.mutation.mutants
         dropped = {each.name.removeprefix("without "): each.refuted for each in mutants if each.name[:8] == "without "}
         silent = [each.name for each in self.statement.hypotheses if getattr(each, "silent", False)]
-        distinct = len(self.search.distinct)
+        distinct = len(self.search.slacks)
         outcome = f"{distinct} different instances satisfy the hypotheses"
         if proves(self.vacuity):
             outcome = f"proved: only {self.statement.trivial or 'no instance'}"
@@ -85,7 +85,10 @@ class Findings:
 
     def _searches(self) -> tuple[Evidence, Evidence]:
         least, search = _number(self.search.tightest), self.search
-        numbers = {"tried": search.tried, "discarded": search.discarded, "least relative slack": search.tightest}
+        numbers = {
+            "tried": search.tried, "discarded": search.discarded, "least relative slack": search.tightest,
+            "slack quantiles": search.slack_quantiles(),
+        }  # fmt: skip
         return (
             Evidence("property search", f"{search.tried} instances, least relative slack {least}", numbers),
             Evidence("adversarial search", f"{self.evaluations} evaluations", {"evaluations": self.evaluations}),

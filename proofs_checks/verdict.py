@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from proofs_checks.constants import Direction
 from proofs_checks.instance import Instance
 from proofs_checks.proof import JudgedStep, ProofStatus
 
@@ -67,12 +68,14 @@ class Tightness:
     Attributes:
         constant: its name.
         printed: its value in the statement.
-        not_refuted: the strongest value that no instance at hand refutes.
+        stronger: "up" or "down", the direction in which the claim becomes stronger.
+        not_refuted: the strongest value that no instance at hand refutes; None where every one tried is refuted.
         refuted: the weakest value that is refuted exactly; None where none was.
     """
 
     constant: str
     printed: str
+    stronger: Direction
     not_refuted: str | None
     refuted: str | None
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from figures import counterexamples
 from figures.__main__ import main
 from figures.catalogue import NAMES, QUICK, figure_named, make, saved_data
 from margin_projection import InputError
 
-CHEAP = ("figure_1", "table_1", "theorem_5", "gram_bridge")  # the others take longer; verify draws them all
+# The others take longer; verify draws them all.
+CHEAP = ("figure_1", "table_1", "theorem_5", "gram_bridge", "counterexamples")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -25,6 +28,20 @@ def test_saved_data_give_the_same_pixels(name, tmp_path):
     assert [path.suffix for path in first] == [".png", ".svg", ".json", ".txt"]
     for one, other in zip(first, again, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
+
+
+def test_counterexamples_are_drawn_where_exact_arithmetic_says():
+    data = counterexamples.compute()
+    for key, case in data["cases"].items():
+        rounding = 0.04 if "nonzero" in key else 1e-9  # fifty steps of ball arithmetic leave a wide ball
+        np.testing.assert_allclose(counterexamples.drawn_sides(case, key), case["sides"], rtol=rounding, atol=1e-12)
+        assert case["id"].startswith(key.split(" ")[0])
+
+
+def test_a_ledger_without_counterexamples_is_named(monkeypatch):
+    monkeypatch.setattr(counterexamples, "read_ledger", dict)
+    with pytest.raises(InputError, match="ledger"):
+        counterexamples.compute()
 
 
 def test_the_command(tmp_path, capsys):

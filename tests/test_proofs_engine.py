@@ -28,6 +28,22 @@ def test_true_statements_survive_and_mutants_do_not():
     assert bracket.not_refuted == "1"
 
 
+def test_tightness_starts_from_the_printed_constant():
+    """1 <= factor / (factor - 1/4) holds for every factor > 1/4 and, past its pole, fails below."""
+    claim = Claim("a pole", lambda q, c: 1, "<=", lambda q, c: 4 * c.factor / (4 * c.factor - 1))
+    statement = replace(with_factor(CAUCHY_SCHWARZ, Fraction(1)), claims=(claim,))
+    statement = replace(statement, constants={"factor": Constant(1, "up")})
+    (bracket,) = verify(statement, budget="default").tightness
+    assert (bracket.not_refuted, bracket.refuted, bracket.stronger) == ("64", None, "up")
+
+
+def test_slack_quantiles_are_those_of_distinct_instances_and_rounding_is_no_violation():
+    verdict = verify(CAUCHY_SCHWARZ, budget="default")
+    numbers = next(each.numbers for each in verdict.evidence if each.attack == "property search")
+    quantiles = numbers["slack quantiles"]
+    assert quantiles == sorted(quantiles) and 0.0 <= quantiles[0] <= quantiles[-1] <= 1.0
+
+
 def test_fifty_weakened_true_statements_are_not_refuted():
     rng = random.Random(0)
     for _ in range(50):

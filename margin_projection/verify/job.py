@@ -15,6 +15,7 @@ from margin_projection.projections import ProjectionError
 from margin_projection.trajectories import TrajectoryError
 from margin_projection.verify.ablation import ablation
 from margin_projection.verify.basins import basins
+from margin_projection.verify.counterexamples import counterexamples
 from margin_projection.verify.depth import depth
 from margin_projection.verify.digits_run import SEED, digits_run
 from margin_projection.verify.figure_1 import figure_1
@@ -44,6 +45,7 @@ PARTS: dict[str, PartRunner] = {
     "basins": basins,
     "plasticity": plasticity,
     "gram_bridge": gram_bridge,
+    "counterexamples": counterexamples,
     "verdicts": verdicts,
 }
 RESULTS = "verify.json"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import hypothesis
+import numpy as np
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis.strategies import SearchStrategy
 
@@ -17,6 +18,7 @@ from proofs_checks.evaluation import Evaluation, evaluate
 from proofs_checks.instance import Instance
 from proofs_checks.statement import Statement
 
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _PHASES = (Phase.generate, Phase.target, Phase.shrink)
 
 
@@ -30,7 +32,8 @@ class Search:
 
     Attributes:
         tried: instances that satisfied the hypotheses. discarded: instances that were of no use.
-        distinct: how many different instances were tried.
+        slacks: instance -> its least relative slack over all claims, one entry for every different instance; 0 instead
+            of a negative one that is within rounding, or that exact arithmetic does not confirm.
         pools: claim -> its tightest instances with their relative slack, the tightest first.
         counterexample: an instance that refutes the statement exactly, shrunk by hypothesis.
         unconfirmed: an instance of a violation in float64 that exact arithmetic could neither confirm nor exclude.
@@ -38,7 +41,7 @@ class Search:
 
     tried: int = 0
     discarded: int = 0
-    distinct: set[Instance] = field(default_factory=set)
+    slacks: dict[Instance, float] = field(default_factory=dict)
     pools: dict[str, list[tuple[float, Instance]]] = field(default_factory=dict)
     counterexample: Instance | None = None
     unconfirmed: Instance | None = None
@@ -47,6 +50,10 @@ class Search:
     def tightest(self) -> float | None:
         """The least relative slack; None where nothing was tried."""
         return min((pool[0][0] for pool in self.pools.values()), default=None)
+
+    def slack_quantiles(self) -> list[float]:
+        """The `QUANTILES` of the slacks of all different instances; empty where nothing was tried."""
+        return np.quantile(list(self.slacks.values()), QUANTILES).tolist() if self.slacks else []
 
     @property
     def tight(self) -> list[Instance]:
@@ -118,12 +125,13 @@ def _attack(statement: Statement, instance: Instance, search: Search, pool: int,
         search.discarded += 1
         hypothesis.reject()
     search.tried += 1
-    search.distinct.add(instance)
+    search.slacks[instance] = max(0.0, evaluation.worst[1].relative_slack)
     search.note(evaluation.claims, instance, pool)
     hypothesis.target(-evaluation.worst[1].relative_slack, label="slack")
     if any(found.truth is Truth.FALSE for found in evaluation.claims.values()):
         exact = exact_truth(statement, instance)
         if exact is Truth.FALSE:
+            search.slacks[instance] = min(found.relative_slack for found in evaluation.claims.values())
             search.counterexample = instance
             raise _Refuted
         if exact is Truth.UNDECIDED:

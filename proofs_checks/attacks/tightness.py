@@ -19,8 +19,8 @@ _HALVINGS = 5
 def tightness(statement: Statement, instances: Sequence[Instance]) -> tuple[Tightness, ...]:
     """One interval for each constant that has a stronger direction; see `Tightness`.
 
-    The constant is multiplied by 2^j, j from -6 (weaker) to 6 (stronger); between the strongest multiple that is not
-    refuted and the weakest that is, five halvings in the logarithm follow.
+    The constant is multiplied by 2^j: by stronger and stronger multiples, j = 1 to 6, where the printed one is not
+    refuted, and else by weaker and weaker ones, j = -1 to -6, until that changes; then five halvings in the logarithm.
     """
     found = []
     for name, constant in statement.constants.items():
@@ -35,19 +35,22 @@ def _bracket(statement: Statement, name: str, constant: Constant, instances: Seq
         mutant = replace(statement, constants={**statement.constants, name: changed})
         return any(refutes(mutant, instance) for instance in instances)
 
-    low: Fraction | None = None
-    high: Fraction | None = None  # the strongest not refuted, the weakest refuted
-    for octave in map(Fraction, range(-_OCTAVES, _OCTAVES + 1)):
-        if refuted(octave):
-            high = octave
-            break
-        low = octave
+    low: Fraction | None
+    high: Fraction | None  # the strongest not refuted, the weakest refuted
+    steps = [Fraction(j) for j in range(1, _OCTAVES + 1)]
+    if refuted(Fraction(0)):
+        low = next((-j for j in steps if not refuted(-j)), None)
+        high = -steps[-1] if low is None else low + 1
+    else:
+        high = next((j for j in steps if refuted(j)), None)
+        low = steps[-1] if high is None else high - 1
     if low is not None and high is not None:
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
             low, high = (low, middle) if refuted(middle) else (middle, high)
     ends = [None if octave is None else _written(_multiple(constant, octave)) for octave in (low, high)]
-    return Tightness(name, _written(constant.value), ends[0], ends[1])
+    assert constant.stronger is not None
+    return Tightness(name, _written(constant.value), constant.stronger, ends[0], ends[1])
 
 
 def _multiple(constant: Constant, octave: Fraction) -> Fraction:
