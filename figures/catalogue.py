@@ -19,6 +19,7 @@ QUICK: Mapping[str, dict[str, Any]] = {
     "basins": {"points": 21, "planar": 9},
     "vanishing_regularization": {"points": 9},
     "local_rates": {"seeds": 3},
+    "rate_scatter": {"count": 4},
     "sharp_bounds": {"count": 4},
     "depth": {"depths": (2, 3), "seeds": 2},
     "digits_run": {"samples": 8, "width": 8, "cycles": 1},

@@ -24,6 +24,7 @@ from margin_projection.verify.gram_bridge import gram_bridge
 from margin_projection.verify.local_rates import local_rates
 from margin_projection.verify.plasticity import plasticity
 from margin_projection.verify.predecessors import predecessors
+from margin_projection.verify.rate_scatter import rate_scatter
 from margin_projection.verify.report import Report
 from margin_projection.verify.sharp_bounds import sharp_bounds
 from margin_projection.verify.site import build_site
@@ -39,6 +40,7 @@ PARTS: dict[str, PartRunner] = {
     "vanishing_regularization": vanishing_regularization,
     "sharp_bounds": sharp_bounds,
     "local_rates": local_rates,
+    "rate_scatter": rate_scatter,
     "depth": depth,
     "ablation": ablation,
     "predecessors": predecessors,
