@@ -27,6 +27,7 @@ QUICK: Mapping[str, dict[str, Any]] = {
     "verdict_map": {"budget": "quick"},
     "counterexamples": {},
     "plasticity": {"seeds": 2, "num_tasks": 9},
+    "spectra": {"tasks": (0, 1, 2)},
     "gram_bridge": {"seeds": 2, "num_tasks": 8},
 }
 NAMES = tuple(QUICK)

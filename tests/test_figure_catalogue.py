@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from figures import counterexamples
+from figures import counterexamples, spectra
 from figures.__main__ import main
 from figures.catalogue import NAMES, QUICK, figure_named, make, saved_data
 from margin_projection import InputError
+from margin_projection.plasticity.learner import OptimizerSettings
+from margin_projection.plasticity.learners import build_learner
+from margin_projection.plasticity.measurement import SpectrumSettings
+from margin_projection.plasticity.run import RunSettings, run_stream
+from margin_projection.plasticity.streams import build_stream
 
 # The others take longer; verify draws them all.
 CHEAP = ("figure_1", "table_1", "theorem_5", "gram_bridge", "counterexamples")
@@ -42,6 +47,22 @@ def test_a_ledger_without_counterexamples_is_named(monkeypatch):
     monkeypatch.setattr(counterexamples, "read_ledger", dict)
     with pytest.raises(InputError, match="ledger"):
         counterexamples.compute()
+
+
+def test_spectra_are_those_of_the_starts_of_tasks():
+    """Against the measurements that `run_stream` takes itself at the start of every task."""
+    found = spectra.compute((0, 1, 2), workers=1)
+    assert found["size"] == 8970 and [each["task"] for each in found["spectra"]["bp"]] == [0, 1, 2]
+    stream = build_stream("random_label_digits", 3, 0, samples=160)
+    for method in ("bp", "l2_er"):
+        learner = build_learner(method, stream, (64, 64), OptimizerSettings("adam", 1e-3), 0)
+        measured = SpectrumSettings(every=1, samples=160, order=120, probes=4)
+        rows = run_stream(learner, stream, RunSettings(20, 16, measured), 0)
+        for row, each in zip(rows, found["spectra"][method], strict=True):
+            expected = [row["smallest_eigenvalue"], row["largest_eigenvalue"]]
+            np.testing.assert_allclose(each["extremes"], expected, rtol=1e-6)
+    with pytest.raises(InputError, match="three ascending"):
+        spectra.compute((2, 1, 0))
 
 
 def test_the_command(tmp_path, capsys):

@@ -28,6 +28,7 @@ from margin_projection.verify.rate_scatter import rate_scatter
 from margin_projection.verify.report import Report
 from margin_projection.verify.sharp_bounds import sharp_bounds
 from margin_projection.verify.site import build_site
+from margin_projection.verify.spectra import spectra
 from margin_projection.verify.theorem_5 import EPS, theorem_5
 from margin_projection.verify.vanishing_regularization import vanishing_regularization
 from margin_projection.verify.verdicts import verdicts
@@ -46,6 +47,7 @@ PARTS: dict[str, PartRunner] = {
     "predecessors": predecessors,
     "basins": basins,
     "plasticity": plasticity,
+    "spectra": spectra,
     "gram_bridge": gram_bridge,
     "counterexamples": counterexamples,
     "verdicts": verdicts,

@@ -1,0 +1,53 @@
+"""Hessian spectra at task starts: does the spectrum collapse under plain training, and not under L2-ER?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from margin_projection.verify.findings import Check, Claim, Part, Verdict
+
+_EPS = 0.01
+_SOURCE = "Prakash et al., abstract"
+
+
+def spectra(quick: bool, progress: Callable[[float], None]) -> Part:
+    """The part; ``quick`` takes the first three tasks, on which nothing can be seen yet."""
+    from figures import spectra as figure
+    from figures.catalogue import QUICK
+
+    data = figure.compute(**(QUICK["spectra"] if quick else {}), progress=progress)
+    at = int(np.abs(np.log(np.asarray(data["eps"]) / _EPS)).argmin())
+    every = [each for found in data["spectra"].values() for each in found]
+    ordered = sum(
+        bool((np.array(each["lower"]) <= np.array(each["share"]) + 1e-9).all())
+        and bool((np.array(each["share"]) <= np.array(each["upper"]) + 1e-9).all())
+        for each in every
+    )
+    falling = sum(bool((np.diff(each["share"]) <= 1e-12).all()) for each in every)
+    last = data["tasks"][-1] + 1
+    part = Part(f"Spectra at task starts, up to task {last}", figure=(figure, data))
+    part.checks = [
+        Check.all_of("estimates within their intervals", ordered, len(every)),
+        Check.all_of("shares fall with eps", falling, len(every)),
+    ]
+    part.claims = [
+        _claim(data, "bp", at, f"under plain training the spectrum has collapsed by task {last}", collapsed=True),
+        _claim(data, "l2_er", at, f"under L2-ER it has not by task {last}", collapsed=False),
+    ]
+    part.results = {"tasks": data["tasks"], "eps": _EPS, "spectra": {
+        name: [{key: each[key][at] for key in ("share", "lower", "upper")} for each in found]
+        for name, found in data["spectra"].items()}}  # fmt: skip
+    return part
+
+
+def _claim(data: dict[str, Any], method: str, at: int, statement: str, *, collapsed: bool) -> Claim:
+    """Collapsed: the interval of the share outside +-eps lies below the first task's; not: it does not lie below."""
+    first, *_, last = data["spectra"][method]
+    below = last["upper"][at] < first["lower"][at]
+    verdict = Verdict.HOLDS if below == collapsed else Verdict.UNDECIDED
+    numbers = ([each[name][at] for name in ("share", "lower", "upper")] for each in (first, last))
+    before, after = (f"{share:.3f} [{lower:.3f}, {upper:.3f}]" for share, lower, upper in numbers)
+    return Claim(_SOURCE, statement, verdict, f"share outside +-{_EPS:g}: {before}, then {after}; one seed")
