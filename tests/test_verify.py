@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser import CHROMIUM, CONTRAST, FOCUS, Page
 from rich.console import Console
 
 import margin_projection as mp
@@ -216,6 +217,63 @@ def test_the_report_is_whole(quick: tuple[bool, dict[str, Any], Path, str]) -> N
             else:
                 assert (page.parent / target.split("#")[0]).is_file(), (page, target)
     assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 20e6
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1000, 360])
+def test_pages_can_be_read(quick: tuple[bool, dict[str, Any], Path, str], width: int, dark: bool) -> None:
+    """No errors, text that stands out from its background (WCAG 2, AA), nothing wider than the window."""
+    folder = quick[2] / "report"
+    refuted, proved = (f"statements/schliserman2026-{name}.html" for name in ("lemma-d2", "theorem-06-cyclic"))
+    for name in ("index.html", "interactive.html", refuted, proved):
+        with Page(folder / name, width=width, dark=dark) as page:
+            assert not page.errors, page.errors
+            contrast = page.evaluate(CONTRAST)
+            assert contrast["ratio"] >= 4.5, (name, contrast)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+            assert page.evaluate("[...document.images].every((image) => image.alt)"), name
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
+def test_pages_are_used_by_keyboard(quick: tuple[bool, dict[str, Any], Path, str]) -> None:
+    """Tab reaches everything in the order of the page, what has the focus is seen, and arrows filter the table."""
+    shown = "[...document.querySelectorAll('tr[data-status]')].filter((row) => row.getClientRects().length)"
+    folder = quick[2] / "report"
+    for name, groups in (("index.html", 5), ("interactive.html", 0), ("statements/schliserman2026-lemma-d2.html", 0)):
+        with Page(folder / name) as page:
+            reached = []
+            while True:
+                page.press("Tab")
+                focus = page.evaluate(FOCUS)
+                if focus is None:
+                    break
+                assert focus["visible"], (name, focus)
+                reached.append(focus["index"])
+                total = focus["total"]
+            assert reached == sorted(reached) and len(reached) == total - groups, name  # one stop for all radio buttons
+    with Page(folder / "index.html") as page:
+        everything = page.evaluate(f"{shown}.length")
+        while (page.evaluate(FOCUS) or {"name": ""})["name"] != "INPUT":
+            page.press("Tab")
+        page.press("ArrowRight")
+        statuses = page.evaluate(f"[...new Set({shown}.map((row) => row.dataset.status))]")
+        assert statuses == ["proved"] and 0 < page.evaluate(f"{shown}.length") < everything
+        page.press("ArrowLeft")
+        assert page.evaluate(f"{shown}.length") == everything
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
+def test_the_start_is_dragged_and_moved_by_keys(quick: tuple[bool, dict[str, Any], Path, str]) -> None:
+    with Page(quick[2] / "report" / "interactive.html") as page:
+        box = "document.getElementById('plane').getBoundingClientRect()"
+        x, y, width = page.evaluate(f"(({{ x, y, width }}) => [x, y, width])({box})")
+        page.drag((x + 20, y + 20), (x + width / 2, y + width / 2))  # to the origin of Figure 1a
+        assert "Start (0.0000, 0.0000)" in page.evaluate("document.getElementById('told').textContent")
+        page.evaluate("document.getElementById('plane').focus()")
+        page.press("ArrowRight")
+        assert "Start (0.0500, 0.0000)" in page.evaluate("document.getElementById('told').textContent")
+        assert not page.errors
 
 
 def test_statement_pages_say_how_to_reproduce(quick: tuple[bool, dict[str, Any], Path, str]) -> None:
