@@ -16,7 +16,7 @@ from benchmarks.settings import Settings
 
 NAMES = (
     "digits_squared_relu", "digits_relu", "linear", "million_parameters", "trajectories", "scaling", "diagnosis",
-    "limits", "spectra",
+    "limits", "spectra", "sweeps",
 )  # fmt: skip
 
 

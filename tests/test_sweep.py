@@ -69,6 +69,17 @@ def test_side_by_side_and_nothing_twice(cases, tmp_path):
     assert [row["worst_forgetting"] for row in rows] == [each["result"]["worst_forgetting"] for each in alone]
 
 
+def test_results_do_not_hide_whether_a_case_is_done(tmp_path):
+    text = GRID.format(steps=12, seeds=[0]).replace('kind = "trajectory"', 'kind = "rate"')
+    cases, store = read_sweep(written(tmp_path, text)), Store(tmp_path / "store.sqlite")
+    run_missing(cases, store, workers=1)
+    assert [(row["status"], row["observed"]) for row in store.rows(cases)] == [("done", "UNDECIDED")] * 2
+    store.add(cases[0], {"identifier": cases[0].identifier, "status": "failed", "result": {"status": "odd"},
+                         "reason": "x", "seconds": 0.0})  # fmt: skip
+    row = store.rows(cases)[0]
+    assert (row["status"], row["result.status"], row["reason"]) == ("failed", "odd", "x")
+
+
 def test_a_failing_case_is_a_row_with_its_reason(tmp_path):
     kinds = '"model.kind" = ["squared_linear", "x"]'
     text = GRID.format(steps=2, seeds=[0]).replace('"start.scale" = [0.5, 1.0]', kinds)
@@ -79,7 +90,9 @@ def test_a_failing_case_is_a_row_with_its_reason(tmp_path):
     assert "model.kind must be one of" in bad["reason"]
 
 
-def test_a_case_that_kills_its_worker_is_found(tmp_path):
+@pytest.mark.filterwarnings("ignore")  # whatever a cluster says while it closes
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_a_case_that_kills_its_worker_is_found(tmp_path, backend):
     (tmp_path / "deadly.py").write_text("import os\ndef make():\n    os._exit(9)\n", encoding="utf-8")
     text = f"""
 kind = "diagnosis"
@@ -90,7 +103,7 @@ samples = 4
 model = [{{kind = "module", path = "{tmp_path}/deadly.py:make"}}, {{kind = "linear"}}]
 """
     cases, store = read_sweep(written(tmp_path, text)), Store(tmp_path / "store.sqlite")
-    run_missing(cases, store, workers=2)
+    run_missing(cases, store, workers=2, backend=backend)
     deadly, other = store.rows(cases)
     assert deadly["status"] == "failed" and "the worker process died" in deadly["reason"]
     assert other["status"] in ("done", "failed") and "died" not in other["reason"]
@@ -126,12 +139,31 @@ def _count(path):
 
 
 @pytest.mark.filterwarnings("ignore")  # whatever a cluster says while it closes
-def test_two_dask_workers(cases, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_dask_workers(cases, tmp_path, workers):
     pytest.importorskip("distributed")
     store, other = Store(tmp_path / "dask.sqlite"), Store(tmp_path / "loky.sqlite")
-    run_missing(cases, store, workers=2, backend="dask")
+    run_missing(cases, store, workers=workers, backend="dask")
     run_missing(cases, other, workers=1)
     assert results(store, cases) == results(other, cases)
+
+
+@pytest.mark.filterwarnings("ignore")  # whatever a cluster says while it closes
+def test_a_cluster_that_goes_away_is_told_and_the_sweep_goes_on_elsewhere(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    cases = read_sweep(written(tmp_path, GRID.format(steps=60, seeds=list(range(4)))))
+    store = Store(tmp_path / "store.sqlite")
+    cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0")
+
+    def close(done, total):
+        if done == 2:
+            cluster.close()
+
+    with pytest.raises(BadInput, match="scheduler has gone"):
+        run_missing(cases, store, backend="dask", scheduler=cluster.scheduler_address, progress=close)
+    assert sum(row["status"] == "done" for row in store.rows(cases)) >= 2
+    run_missing(cases, store, workers=2)
+    assert [row["status"] for row in store.rows(cases)] == ["done"] * 8
 
 
 @pytest.mark.parametrize(
@@ -178,7 +210,7 @@ def test_a_killed_dask_worker_loses_and_doubles_nothing(tmp_path):
             killed.append(next(iter(cluster.workers.values())).pid)
             os.kill(killed[0], signal.SIGKILL)
 
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         run_missing(cases, store, backend="dask", scheduler=cluster.scheduler_address, progress=kill_one)
     run_missing(cases, whole, workers=2)
     assert killed and len(cases) == 12

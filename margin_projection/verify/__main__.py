@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job; returns the exit status."""
     parser = _Parser(prog="python -m margin_projection.verify", description=__doc__, add_help=True, allow_abbrev=False)
     parser.add_argument("--out", default="out", metavar="FOLDER", help="where results go (default: out)")
-    parser.add_argument("--quick", action="store_true", help="smaller sizes: seconds instead of minutes")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes: a quarter of the time")
     options = parser.parse_args(arguments)
     try:
         return PASSED if run(options.out, quick=options.quick) else FAILED

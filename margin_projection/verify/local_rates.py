@@ -14,11 +14,11 @@ _SLACK = 1e-7
 
 
 def local_rates(quick: bool, progress: Callable[[float], None]) -> Part:
-    """The part; ``quick`` takes three random orderings."""
+    """The part; ``quick`` takes few random orderings and cycles."""
     from figures import local_rates as figure
+    from figures.catalogue import QUICK
 
-    small: dict[str, Any] = {"seeds": 3}
-    data = figure.compute(progress=progress, **(small if quick else {}))
+    data = figure.compute(**(QUICK["local_rates"] if quick else {}), progress=progress)
     part = Part(f"Local rates: {len(data['cases'])} problems, {data['cycles']} cycles", figure=(figure, data))
     part.results = {name: {"observed": case["observed"], "comparisons": case["comparisons"]}
                     for name, case in data["cases"].items()}  # fmt: skip

@@ -13,7 +13,7 @@ _BOUNDS = ("theorem", "sharp", "limit")
 
 
 def rate_scatter(quick: bool, progress: Callable[[float], None]) -> Part:
-    """The part; ``quick`` takes four instances a model and kind."""
+    """The part; ``quick`` takes two instances a model and kind."""
     from figures import rate_scatter as figure
     from figures.catalogue import QUICK
 

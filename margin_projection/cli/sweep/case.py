@@ -8,6 +8,7 @@ from typing import Any
 
 from margin_projection.cli.loading import Table, validate
 
+DIED = "the worker process died (killed, or out of memory)"
 _REASON = 500  # characters kept of what went wrong
 
 
@@ -22,6 +23,11 @@ def run_case(identifier: str, kind: str, table: Table) -> dict[str, Any]:
         result, status = {}, "failed"
     seconds = round(time.perf_counter() - begin, 3)
     return {"identifier": identifier, "status": status, "result": result, "reason": reason, "seconds": seconds}
+
+
+def failure(identifier: str, reason: str) -> dict[str, Any]:
+    """The outcome of a case that could not tell anything itself."""
+    return {"identifier": identifier, "status": "failed", "result": {}, "reason": reason, "seconds": 0.0}
 
 
 def _follow(table: Table) -> Any:
@@ -53,7 +59,7 @@ def _rate(table: Table) -> dict[str, Any]:
     found = observed_rate(_follow(table))
     rate = found.rate
     return {
-        "status": found.status.name, "certified": found.certified,
+        "observed": found.status.name, "certified": found.certified,
         "per_cycle": None if rate is None else float(rate.per_cycle),
     }  # fmt: skip
 

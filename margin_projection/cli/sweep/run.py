@@ -1,22 +1,20 @@
-"""Running what is missing: through joblib, on this machine's cores (loky) or on a Dask cluster."""
+"""Running what is missing: on this machine's cores (loky, through joblib) or on a Dask cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from margin_projection.cli.errors import BadInput
-from margin_projection.cli.sweep.case import run_case
+from margin_projection.cli.sweep.case import DIED, failure, run_case
 from margin_projection.cli.sweep.grid import Case
 from margin_projection.cli.sweep.store import Store
 
 BACKENDS = ("loky", "dask")
-_CONNECT = 10.0  # seconds that a scheduler may take to answer
-_DIED = "the worker process died (killed, or out of memory)"
+Progress = Callable[[int, int], None]
 
 
 def run_missing(
@@ -27,12 +25,12 @@ def run_missing(
     backend: str = "loky",
     scheduler: str | None = None,
     retry: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Run every case that the store does not hold, and add each as it ends.
 
-    A case that raises becomes a row with its reason. Where a worker dies, what was running with it is run again, at
-    last one by one, so that the case that kills it is found and becomes a row, too.
+    A case that raises becomes a row with its reason. Where a worker dies, what was running with it is run again, and
+    the case that kills its workers is found and becomes a row, too.
 
     Args:
         cases: of the sweep.
@@ -44,19 +42,27 @@ def run_missing(
         progress: called with (finished cases, all).
 
     Raises:
-        BadInput: the scheduler does not answer, or Dask is not installed.
+        BadInput: the scheduler does not answer, or goes away, or Dask is not installed.
     """
-    with _backend(backend, workers, scheduler) as count:
-        for size in (count, count):
+    if backend == "loky" and scheduler is not None:
+        raise BadInput("--scheduler needs --backend dask")
+    if backend == "dask":
+        from margin_projection.cli.sweep.cluster import on_cluster
+
+        with on_cluster(workers, scheduler) as outcomes:
             missing = _missing(cases, store, retry)
-            if not missing:
-                break
-            try:
-                _run(missing, store, size, len(cases), progress)
-            except TerminatedWorkerError:
-                retry = False
-        for case in _missing(cases, store, retry):
-            _alone(case, store)
+            _keep(missing, outcomes(missing), store, len(cases), progress)
+        return
+    for _ in range(2):
+        missing = _missing(cases, store, retry)
+        if not missing:
+            break
+        try:
+            _keep(missing, _side_by_side(missing, workers), store, len(cases), progress)
+        except TerminatedWorkerError:
+            retry = False
+    for case in _missing(cases, store, retry):
+        store.add(case, _alone(case))
 
 
 def _missing(cases: Sequence[Case], store: Store, retry: bool) -> list[Case]:
@@ -64,58 +70,34 @@ def _missing(cases: Sequence[Case], store: Store, retry: bool) -> list[Case]:
     return [case for case in {each.identifier: each for each in cases}.values() if case.identifier not in there]
 
 
-def _run(
-    missing: Sequence[Case], store: Store, workers: int, total: int, progress: Callable[[int, int], None] | None
+def _keep(
+    missing: Sequence[Case], outcomes: Iterator[dict[str, Any]], store: Store, total: int, progress: Progress | None
 ) -> None:
     by_id = {case.identifier: case for case in missing}
     done = total - len(missing)
     if progress is not None:
         progress(done, total)
-    jobs = (joblib.delayed(run_case)(case.identifier, case.kind, case.table) for case in missing)
-    # With two processes and one job handed out at a time, one worker is a process of its own, too: it may die alone.
-    alone: dict[str, Any] = {"n_jobs": 2, "pre_dispatch": 1, "batch_size": 1}
-    handed_out = alone if workers == 1 else {"n_jobs": workers}
-    for outcome in joblib.Parallel(**handed_out, return_as="generator_unordered")(jobs):
+    for outcome in outcomes:
         store.add(by_id[outcome["identifier"]], outcome)
         done += 1
         if progress is not None:
             progress(done, total)
 
 
-def _alone(case: Case, store: Store) -> None:
+def _side_by_side(missing: Sequence[Case], workers: int) -> Iterator[dict[str, Any]]:
+    """Outcomes as they come, from processes with one thread each."""
+    jobs = (joblib.delayed(run_case)(case.identifier, case.kind, case.table) for case in missing)
+    # With two processes and one job handed out at a time, one worker is a process of its own, too: it may die alone.
+    alone: dict[str, Any] = {"n_jobs": 2, "pre_dispatch": 1, "batch_size": 1}
+    handed_out = alone if workers == 1 else {"n_jobs": workers}
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        yield from joblib.Parallel(**handed_out, return_as="generator_unordered")(jobs)
+
+
+def _alone(case: Case) -> dict[str, Any]:
     """A case that was running whenever a worker died, in a process of its own."""
-    job = joblib.delayed(run_case)(case.identifier, case.kind, case.table)
     try:
-        (outcome,) = joblib.Parallel(n_jobs=2)([job])
+        (outcome,) = _side_by_side([case], 1)
     except TerminatedWorkerError:
-        outcome = {"identifier": case.identifier, "status": "failed", "result": {}, "reason": _DIED, "seconds": 0.0}
-    store.add(case, outcome)
-
-
-@contextmanager
-def _backend(name: str, workers: int, scheduler: str | None) -> Iterator[int]:
-    """joblib's backend for what runs inside; yields how many jobs to hand out at once."""
-    if name == "loky":
-        if scheduler is not None:
-            raise BadInput("--scheduler needs --backend dask")
-        with joblib.parallel_config(backend="loky", n_jobs=workers):
-            yield workers
-        return
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise BadInput(f"--backend dask needs the extra 'cluster' ({error})") from error
-    cluster: Any = None
-    try:
-        if scheduler is None:
-            cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
-        client = Client(cluster if cluster is not None else scheduler, timeout=_CONNECT)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise BadInput(f"--scheduler {scheduler}: no scheduler answers there ({error})") from error
-    try:
-        with joblib.parallel_config(backend="dask", n_jobs=-1):
-            yield -1
-    finally:
-        client.close()
-        if cluster is not None:
-            cluster.close()
+        return failure(case.identifier, DIED)
+    return outcome

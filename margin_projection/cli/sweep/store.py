@@ -64,7 +64,10 @@ class Store:
             connection.execute("insert or replace into cases values (?, ?, ?, ?, ?, ?, ?)", row)
 
     def rows(self, cases: Sequence[Case]) -> list[dict[str, Any]]:
-        """One flat row a case, in order; those that are not finished have status "missing"."""
+        """One flat row a case, in order; those that are not finished have status "missing".
+
+        A result with the name of a column that is there already is called "result." and that name.
+        """
         with self._connection() as connection:
             found = {row[0]: row[1:] for row in connection.execute(
                 "select identifier, status, result, reason, seconds from cases")}  # fmt: skip
@@ -73,7 +76,9 @@ class Store:
             status, result, reason, seconds = found.get(case.identifier, ("missing", "{}", "", 0.0))
             parameters = {name: _plain(value) for name, value in case.values.items()}
             told = {"status": status, "reason": reason, "seconds": seconds}
-            rows.append({"identifier": case.identifier, **parameters, **told, **json.loads(result)})
+            row = {"identifier": case.identifier, **parameters, **told}
+            results = {f"result.{name}" if name in row else name: each for name, each in json.loads(result).items()}
+            rows.append(row | results)
         return rows
 
 
