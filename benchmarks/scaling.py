@@ -36,9 +36,9 @@ def _sizes(settings: Settings) -> Iterator[tuple[str, tuple[int, ...], int, int,
         yield "parameters", (5, 3, 1), 4, 1, "relu"
         return
     for activation in _ACTIVATIONS:
-        for width in (32, 64, 256) if settings.quick else (32, 64, 128, 256, 512, 1024):
+        for width in (32, 64, 256) if settings.quick else (32, 128, 512, 2048, 8192, 16384):
             yield "parameters", (64, width, 1), 50, 1, activation
-        for samples in (25, 100) if settings.quick else (12, 25, 100, 200):
+        for samples in (25, 100) if settings.quick else (12, 25, 50, 100, 200, 400):
             yield "samples", (64, 64, 1), samples, 1, activation
         for depth in (3,) if settings.quick else (3, 4, 5):
             yield "depth", (64, *[64] * (depth - 1), 1), 50, 1, activation
