@@ -13,7 +13,7 @@ _GREEK = {
 }  # fmt: skip
 _SIGNS = (("&lt;=", "≤"), ("&gt;=", "≥"), ("||", "‖"), ("+-", "±"), ("-&gt;", "→"), (" (x) ", " ⊗ "), ("!=", "≠"))
 _WORD = re.compile(r"(?<![A-Za-z])(" + "|".join(sorted(_GREEK, key=len, reverse=True)) + r")(?![A-Za-z-])")
-_RAISED = re.compile(r"\^(\{[^{}]*\}|-?[A-Za-z0-9.]+|\*)")
+_RAISED = re.compile(r"\^(\{[^{}]*\}|-?[A-Za-z0-9]+(?:\.[0-9]+)?|\*)")
 _LETTERS = "A-Za-z0-9" + "".join(_GREEK.values())
 _LOWERED = re.compile(rf"(?<=[{_LETTERS})|\]*])_(\{{[^{{}}]*\}}|[{_LETTERS}]+(?:\*)?|\+)")
 
@@ -23,6 +23,8 @@ def typeset(text: str) -> Markup:
 
     >>> str(typeset("d(theta_t, C*) <= exp(-k/(4 M^2 kappa^2)) ||x||"))
     'd(θ<sub>t</sub>, C*) ≤ exp(-k/(4 M<sup>2</sup> κ<sup>2</sup>)) ‖x‖'
+    >>> str(typeset("1/sigma^2. k^0.25 drifts"))
+    '1/σ<sup>2</sup>. k<sup>0.25</sup> drifts'
     """
     shown = str(escape(text))
     for written, sign in _SIGNS:
