@@ -37,7 +37,7 @@ def run(settings: Settings, report: Callable[[str], None]) -> list[Row]:
     """A row a class: of the instances whose expansion applies, how many end within the next order; others counted."""
     count = settings.pick(50, 8, 1)
     rows = []
-    for name, (make, kind) in _CASES.items():
+    for name, (make, kind) in list(_CASES.items())[: settings.pick(len(_CASES), len(_CASES), 2)]:
         outcomes = Counter(_instance(make(), kind, seed) for seed in range(count))
         applicable = outcomes["within the next order"] + outcomes["beyond the next order"]
         details = dict(outcomes)

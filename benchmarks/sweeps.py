@@ -52,9 +52,10 @@ def run(settings: Settings, report: Callable[[str], None]) -> list[Row]:
         config.write_text(_GRID.format(steps=steps, seeds=list(range(count))), encoding="utf-8")
         cases = read_sweep(config)
         seconds: dict[str, list[float]] = {}
-        clusters = {n: LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address=":0") for n in (1, 2)}
+        options = {"threads_per_worker": 1, "dashboard_address": ":0", "processes": not settings.tiny}
+        clusters = {n: LocalCluster(n_workers=n, **options) for n in (1, 2)}
         try:
-            for number in range(repetitions + 1):  # the first one warms the workers up
+            for number in range(settings.pick(0, 0, 1), repetitions + 1):  # the first one warms the workers up
                 for n, cluster in clusters.items():
                     chosen = cases if number else cases[: 2 * n]
                     taken = _swept(chosen, folder / f"{number}-{n}.sqlite", cluster.scheduler_address)

@@ -18,8 +18,8 @@ QUICK: Mapping[str, dict[str, Any]] = {
     "theorem_5": {"num_steps": 20},
     "basins": {"points": 21, "planar": 9},
     "vanishing_regularization": {"points": 9},
-    "local_rates": {"seeds": 2},
-    "rate_scatter": {"count": 2},
+    "local_rates": {"seeds": 2, "problems": ("regression, linear model", "classification, digits")},
+    "rate_scatter": {"count": 2, "models": ("linear", "squared"), "workers": 1},
     "sharp_bounds": {"count": 4},
     "depth": {"depths": (2, 3), "seeds": 2},
     "digits_run": {"samples": 8, "width": 8, "cycles": 1},
@@ -27,7 +27,7 @@ QUICK: Mapping[str, dict[str, Any]] = {
     "verdict_map": {"budget": "quick"},
     "counterexamples": {},
     "plasticity": {"seeds": 2, "num_tasks": 9},
-    "spectra": {"tasks": (0, 1, 2)},
+    "spectra": {"tasks": (0, 1, 2), "order": 30},
     "gram_bridge": {"seeds": 2, "num_tasks": 8},
 }
 NAMES = tuple(QUICK)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,15 @@ exact: cos^2 of the Friedrichs angle a cycle. Distances of (c), (d), (g) and (h)
 """
 
 
-def compute(seeds: int = 20, cycles: int = 12, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
+def compute(
+    seeds: int = 20, cycles: int = 12, problems: Sequence[str] = (), progress: Callable[[float], None] | None = None
+) -> dict[str, Any]:
     """Runs and bounds of the eight problems.
 
     Args:
         seeds: random orderings, for the models whose projections are exact (default 20); a quarter for the others.
         cycles: of both tasks (default 12).
+        problems: names of some of them, such as "regression, digits" (default: all).
         progress: called with the share done, in (0, 1].
 
     Returns:
@@ -48,7 +51,7 @@ def compute(seeds: int = 20, cycles: int = 12, progress: Callable[[float], None]
     """
     cases: dict[str, Any] = {}
     few = max(1, seeds // 4)
-    builders = _problems()
+    builders = {name: build for name, build in _problems().items() if not problems or name in problems}
     for done, (name, build) in enumerate(builders.items(), start=1):
         exact = name.endswith("linear model")
         cases[name] = {"exact": exact, **_case(build(), cycles, seeds if exact else few)}
@@ -96,14 +99,15 @@ def draw(data: Mapping[str, Any]) -> Figure:
     with style():
         figure = new_figure(PAGE, 4.4)
         panels = figure.subplots(2, 4)
-        for axes, letter, (name, case) in zip(panels.ravel(), "abcdefgh", data["cases"].items(), strict=True):
-            _panel(axes, case)
+        for axes, letter, name in zip(panels.ravel(), "abcdefgh", _problems(), strict=True):
             panel_title(axes, letter, name.split(", ")[1])
+            if name in data["cases"]:
+                _panel(axes, data["cases"][name])
         for axes in panels[-1]:
             axes.set_xlabel("step $k$")
         for axes, kind in zip(panels[:, 0], ("classification", "regression"), strict=True):
             axes.set_ylabel(rf"{kind}: $d(\theta_k, C^*)$")
-        handles, labels = panels[0, 0].get_legend_handles_labels()
+        handles, labels = next(axes for axes in panels.ravel() if axes.lines).get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, columnspacing=1.6)
     return figure
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,18 @@ finitely many steps (usual in classification), or too fast or too slow to tell.
 """
 
 
-def compute(count: int = 24, workers: int = 2, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
+def compute(
+    count: int = 24,
+    models: Sequence[str] = (),
+    workers: int = 2,
+    progress: Callable[[float], None] | None = None,
+) -> dict[str, Any]:
     """Runs of all instances.
 
     Args:
         count: instances of the linear and the squared linear model for each kind (default 24), a quarter for the
             others.
+        models: names of some of them, see `LOOKS` (default: all).
         workers: processes (default 2).
         progress: called with the share done, in (0, 1].
 
@@ -59,7 +65,7 @@ def compute(count: int = 24, workers: int = 2, progress: Callable[[float], None]
         and the comparisons with each bound.
     """
     cases = [
-        (kind, name, seed) for kind in KINDS for name in LOOKS
+        (kind, name, seed) for kind in KINDS for name in (models or LOOKS)
         for seed in range(count if name in ("linear", "squared") else _few(count))
     ]  # fmt: skip
     results = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(_row)(*case) for case in cases)

@@ -25,7 +25,7 @@ from margin_projection.plasticity.streams import build_stream
 NAME = "spectra"
 METHODS = {"bp": "plain training", "l2_er": "L2-ER"}
 _LOOKS = ((BLACK, "-"), (BLUE, "--"), (VERMILLION, "-."))
-_SAMPLES, _EPOCHS, _ORDER, _PROBES = 160, 20, 120, 4
+_SAMPLES, _EPOCHS, _PROBES = 160, 20, 4
 _SCALE = 1e-3  # the axis of eigenvalues is linear within, logarithmic beyond
 CAPTION = """
 Hessians at the starts of tasks (the new task's data, the parameters that the tasks before have left): digits with
@@ -39,7 +39,7 @@ plain training, right: L2-ER.
 
 
 def compute(
-    tasks: Sequence[int] = (0, 20, 59), seed: int = 0, workers: int = 2,
+    tasks: Sequence[int] = (0, 20, 59), seed: int = 0, order: int = 120, workers: int = 2,
     progress: Callable[[float], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train both methods, and take the spectra at the starts of the named tasks.
@@ -47,6 +47,7 @@ def compute(
     Args:
         tasks: three ascending indices, the first at least 0 (default 0, 20, 59).
         seed: of the labels, the initialization and the probes (default 0).
+        order: Lanczos steps a probe (default 120).
         workers: processes (default 2).
         progress: called with the share done, in (0, 1].
 
@@ -60,15 +61,15 @@ def compute(
     chosen = list(tasks)
     if len(chosen) != len(_LOOKS) or chosen != sorted(set(chosen)) or chosen[0] < 0:
         raise InputError("tasks", chosen, "three ascending indices of tasks, the first at least 0")
-    jobs = (joblib.delayed(_spectra)(method, chosen, seed) for method in METHODS)
+    jobs = (joblib.delayed(_spectra)(method, chosen, seed, order) for method in METHODS)
     spectra: dict[str, Any] = {}
     for method, found in zip(METHODS, joblib.Parallel(n_jobs=workers, return_as="generator")(jobs), strict=True):
         spectra[method] = found
         if progress is not None:
             progress(len(spectra) / len(METHODS))
     return {
-        "tasks": chosen, "seed": seed, "size": spectra["bp"][0]["size"], "eigenvalues": _grid(), "eps": _thresholds(),
-        "spectra": spectra,
+        "tasks": chosen, "seed": seed, "order": order, "size": spectra["bp"][0]["size"],
+        "eigenvalues": _grid(), "eps": _thresholds(), "spectra": spectra,
     }  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def _thresholds() -> np.ndarray:
     return np.logspace(-4, 1, 26)
 
 
-def _spectra(method: str, tasks: list[int], seed: int) -> list[dict[str, Any]]:
+def _spectra(method: str, tasks: list[int], seed: int, order: int) -> list[dict[str, Any]]:
     """One entry a task; the network of a task's start is the one that the task before has left."""
     torch.set_num_threads(1)
     stream = build_stream("random_label_digits", max(tasks[-1], 1), seed, samples=_SAMPLES)
@@ -93,7 +94,7 @@ def _spectra(method: str, tasks: list[int], seed: int) -> list[dict[str, Any]]:
         if index in tasks:
             task = later.task(index)
             problem = CurvatureProblem.of(learner.network, nn.CrossEntropyLoss(), (task.X_train, task.y_train))
-            found.append(_measured(problem, index, seed))
+            found.append(_measured(problem, index, seed, order))
 
     take(0)
     settings = RunSettings(epochs=_EPOCHS, batch_size=16, spectrum=None)
@@ -102,8 +103,8 @@ def _spectra(method: str, tasks: list[int], seed: int) -> list[dict[str, Any]]:
     return found
 
 
-def _measured(problem: CurvatureProblem, index: int, seed: int) -> dict[str, Any]:
-    measure = spectral_measure(hessian_operator(problem), order=_ORDER, probes=_PROBES, seed=seed)
+def _measured(problem: CurvatureProblem, index: int, seed: int, order: int) -> dict[str, Any]:
+    measure = spectral_measure(hessian_operator(problem), order=order, probes=_PROBES, seed=seed)
     ranks = [epsilon_rank(measure, float(eps)) for eps in _thresholds()]
     width = smoothed_epsilon_rank(measure, 0.01).width
     return {
@@ -150,8 +151,8 @@ def _ranks(axes: Axes, data: Mapping[str, Any], found: list[dict[str, Any]]) -> 
 
 def caption(data: Mapping[str, Any]) -> str:
     """What the picture shows."""
-    sizes = {"samples": _SAMPLES, "epochs": _EPOCHS, "order": _ORDER, "probes": _PROBES}
-    return CAPTION.format(size=data["size"], seed=data["seed"], **sizes)
+    sizes = {"samples": _SAMPLES, "epochs": _EPOCHS, "probes": _PROBES}
+    return CAPTION.format(**{name: data[name] for name in ("size", "seed", "order")}, **sizes)
 
 
 def save(out_dir: str | Path, data: Mapping[str, Any] | None = None) -> list[Path]:

@@ -15,6 +15,7 @@ from browser import CHROMIUM, CONTRAST, FOCUS, Page
 from rich.console import Console
 
 import margin_projection as mp
+from figures.catalogue import NAMES, make, saved_data
 from margin_projection.projections.quadratic_bound import quadratic_lower_bound
 from margin_projection.verify import __main__ as command
 from margin_projection.verify import figure_1, job, theorem_5
@@ -64,6 +65,18 @@ def test_tables_and_files(quick: tuple[bool, dict[str, Any], Path, str]) -> None
     assert {f"{name}.{kind}" for name in drawn for kind in ("png", "pdf", "json", "txt")} | tables == names
     assert record["settings"] == {"quick": True, "seed": 0, "eps": 0.005}
     assert {"python", "numpy", "torch", "margin_projection"} <= set(record["versions"])
+
+
+def test_every_figure_is_drawn_again_from_its_data(
+    quick: tuple[bool, dict[str, Any], Path, str], tmp_path: Path
+) -> None:
+    """The same bytes, for every figure of the job."""
+    folder = quick[2] / "figures"
+    names = [name for name in NAMES if (folder / f"{name}.json").exists()]
+    assert set(NAMES) == set(names)
+    for name in names:
+        for path in make(name, tmp_path, ("png",), data=saved_data(name, folder)):
+            assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
 
 
 def test_a_second_run_gives_the_same_numbers(quick: tuple[bool, dict[str, Any], Path, str], tmp_path: Path) -> None:
