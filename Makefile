@@ -40,13 +40,13 @@ lint: setup
 
 setup: $(STAMP)
 
-# Again only where one of these files has changed since.
+# Again only where one of these files has changed since. Modules are compiled when they are first imported: most never are.
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Setting up $(VENV): minutes the first time"
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(PIP) install -c constraints.txt -e '.[test]'
+	$(PIP) install --no-compile -c constraints.txt -e '.[test]'
 	@touch $@
 
 clean:
