@@ -17,6 +17,9 @@ PACKAGES := margin_projection proofs_checks figures benchmarks
 # Twice quiet: errors alone.
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet --quiet
 
+# Many processes start; those that come later read what the first ones have compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Pictures need no display; the workers share the cores, so each keeps to one thread.
 test: export MPLBACKEND := Agg
 test: export OMP_NUM_THREADS := 1
