@@ -29,7 +29,7 @@ verify: setup
 	$(RUN) -m margin_projection.verify --out out
 
 test: lint
-	$(RUN) -m pytest -n $(WORKERS) --dist loadfile
+	$(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: setup
 	$(RUN) -m benchmarks

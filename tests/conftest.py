@@ -41,3 +41,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, which is the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that the workers end together (with --no-loadscope-reorder)."""
+    longest = ("test_verify.py", "test_sweep.py", "test_benchmarks.py")
+    items.sort(key=lambda item: item.path.name not in longest)

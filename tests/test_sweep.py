@@ -101,6 +101,7 @@ def test_a_failing_case_is_a_row_with_its_reason(tmp_path):
 @pytest.mark.filterwarnings("ignore")  # whatever a cluster says while it closes
 @pytest.mark.parametrize("backend", ["loky", "dask"])
 def test_a_case_that_kills_its_worker_is_found(tmp_path, backend):
+    pytest.importorskip("distributed")  # its settings must be there before one of them is changed
     dask = pytest.importorskip("dask")
     (tmp_path / "deadly.py").write_text("import os\ndef make():\n    os._exit(9)\n", encoding="utf-8")
     text = f"""
