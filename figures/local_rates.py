@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 import margin_projection as mp
 from figures.rate_problems import OPTIONS, Problem, classified, comparison_rows, digits, measure, taught
 from figures.style import BLACK, BLUE, GREEN, GREY, PAGE, VERMILLION, new_figure, panel_title, save_figure, style
+from margin_projection._validation import check_choice
 from margin_projection.tasks import orderings
 
 NAME = "local_rates"
@@ -48,10 +49,13 @@ def compute(
     Returns:
         The arguments, "few" (orderings for the other models), and "cases": for each kind and model the distances, the
         predictions and the comparisons (see `mp.rates`).
+
+    Raises:
+        InputError: an unknown problem.
     """
     cases: dict[str, Any] = {}
-    few = max(1, seeds // 4)
-    builders = {name: build for name, build in _problems().items() if not problems or name in problems}
+    few, known = max(1, seeds // 4), _problems()
+    builders = {check_choice("problems", name, known): known[name] for name in problems or known}
     for done, (name, build) in enumerate(builders.items(), start=1):
         exact = name.endswith("linear model")
         cases[name] = {"exact": exact, **_case(build(), cycles, seeds if exact else few)}

@@ -26,6 +26,7 @@ from figures.style import (
     save_figure,
     style,
 )
+from margin_projection._validation import check_choice
 
 NAME = "rate_scatter"
 KINDS = ("classification", "regression")
@@ -63,9 +64,12 @@ def compute(
     Returns:
         The arguments, and "rows": kind, model, seed, status, observed (None where no linear rate is seen), certified,
         and the comparisons with each bound.
+
+    Raises:
+        InputError: an unknown model.
     """
     cases = [
-        (kind, name, seed) for kind in KINDS for name in (models or LOOKS)
+        (kind, check_choice("models", name, LOOKS), seed) for kind in KINDS for name in models or LOOKS
         for seed in range(count if name in ("linear", "squared") else _few(count))
     ]  # fmt: skip
     results = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(_row)(*case) for case in cases)
