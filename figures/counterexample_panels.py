@@ -208,6 +208,7 @@ def _onto_form(point: Any, *weights: float) -> Any:
 def _to_joint(point: Any, p: float, q: float, s: float, t: float) -> float:
     """The distance to C*, by the dual of the problem in the squares (convex, exact for diagonal forms)."""
     rows = np.array([[p, q, -p, -q], [s, -t, -s, t]])
+
     def negative(multipliers: Any) -> float:
         scale = 1.0 - multipliers @ rows
         return 1e9 if scale.min() <= 1e-12 else -float(multipliers.sum() + (point**2).sum() - (point**2 / scale).sum())
@@ -225,7 +226,7 @@ def lemma_3(axes: Axes, x: Values) -> Sides:
         axes.plot(t, x["a"] * n + (t - x["d"] * n) ** 2, color=BLUE, linewidth=0.9, alpha=1.0 - 0.18 * (n - 1))
         axes.plot([x["d"] * n], [x["a"] * n], color=VERMILLION, **_DOT)
     axes.set(xlim=(-6.0, 3.0), ylim=(0.0, 9.0))
-    return 0.0, 1.0
+    return float(x["d"] == 0.0), 1.0  # whether the minimizers d n have a convergent subsequence
 
 
 def from_zero(axes: Axes, x: Values) -> Sides:

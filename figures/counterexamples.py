@@ -33,8 +33,8 @@ def compute(progress: Callable[[float], None] | None = None) -> dict[str, Any]:
         progress: called with the share done, in (0, 1].
 
     Returns:
-        "cases": statement with its reading -> id, claim, relation, left, right (as exact arithmetic prints them, and as
-        float64) and the instance.
+        "cases": statement with its reading -> id, claim, relation, left, right (as the ledger has them), the sides
+        evaluated anew (as float64), whether that refutes the claim exactly, and the instance.
 
     Raises:
         InputError: the ledger has no counterexample to one of the statements.
@@ -49,6 +49,7 @@ def compute(progress: Callable[[float], None] | None = None) -> dict[str, Any]:
         cases[key] = {
             **{name: known[name] for name in ("id", "claim", "relation", "left", "right", "instance")},
             "sides": [to_float(found.left), to_float(found.right)],
+            "refuted": known["claim"] in evaluation.refuting_claims,
         }
         if progress is not None:
             progress(done / len(PANELS))

@@ -14,6 +14,7 @@ import margin_projection as mp
 from figures.rate_problems import OPTIONS, Problem, classified, comparison_rows, digits, measure, taught
 from figures.style import BLACK, BLUE, GREEN, GREY, PAGE, VERMILLION, new_figure, panel_title, save_figure, style
 from margin_projection._validation import check_choice
+from margin_projection.networks.base import Structure
 from margin_projection.tasks import orderings
 
 NAME = "local_rates"
@@ -57,8 +58,8 @@ def compute(
     few, known = max(1, seeds // 4), _problems()
     builders = {check_choice("problems", name, known): known[name] for name in problems or known}
     for done, (name, build) in enumerate(builders.items(), start=1):
-        exact = name.endswith("linear model")
-        cases[name] = {"exact": exact, **_case(build(), cycles, seeds if exact else few)}
+        problem = build()
+        cases[name] = _case(problem, cycles, few if problem.model.structure is Structure.GENERAL else seeds)
         if progress is not None:
             progress(done / len(builders))
     return {"seeds": seeds, "few": few, "cycles": cycles, "cases": cases}

@@ -7,12 +7,17 @@ import random
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from proofs_samples import CAUCHY_SCHWARZ, MEANS, TRUE
 
 from margin_projection import InputError
 from proofs_checks import Claim, Constant, Hypothesis, Instance, Statement, StatementError, verify
 from proofs_checks.arithmetic import EXACT, dot
+from proofs_checks.attacks.exactification import exact_truth
+from proofs_checks.attacks.property_search import QUANTILES, property_search
+from proofs_checks.condition import Truth
+from proofs_checks.evaluation import evaluate
 from proofs_checks.strategies import instances, unit_vectors
 
 
@@ -38,10 +43,15 @@ def test_tightness_starts_from_the_printed_constant():
 
 
 def test_slack_quantiles_are_those_of_distinct_instances_and_rounding_is_no_violation():
-    verdict = verify(CAUCHY_SCHWARZ, budget="default")
-    numbers = next(each.numbers for each in verdict.evidence if each.attack == "property search")
-    quantiles = numbers["slack quantiles"]
-    assert quantiles == sorted(quantiles) and 0.0 <= quantiles[0] <= quantiles[-1] <= 1.0
+    for factor in (1, Fraction(9, 10)):
+        statement = with_factor(CAUCHY_SCHWARZ, Fraction(factor))
+        search = property_search(statement, 60, 0, pool=4)
+        slacks = {each: evaluate(statement, each).worst[1].relative_slack for each in search.slacks}
+        refuting = {each for each in slacks if exact_truth(statement, each) is Truth.FALSE}
+        assert bool(refuting) == (factor < 1) and len(slacks) <= search.tried
+        expected = {each: slack if each in refuting else max(0.0, slack) for each, slack in slacks.items()}
+        assert search.slacks == expected
+        np.testing.assert_allclose(search.slack_quantiles(), np.quantile(list(expected.values()), QUANTILES))
 
 
 def test_fifty_weakened_true_statements_are_not_refuted():

@@ -14,6 +14,7 @@ import pytest
 from margin_projection import InputError
 from margin_projection.cli.errors import BadInput
 from margin_projection.cli.sweep.case import run_case
+from margin_projection.cli.sweep.cluster import reason_of
 from margin_projection.cli.sweep.grid import read_sweep
 from margin_projection.cli.sweep.run import run_missing
 from margin_projection.cli.sweep.store import Store
@@ -155,6 +156,12 @@ def test_dask_workers(cases, tmp_path, workers):
     store = Store(tmp_path / "dask.sqlite")
     run_missing(cases, store, workers=workers, backend="dask")
     assert results(store, cases) == results(undisturbed(cases, tmp_path / "whole.sqlite"), cases)
+
+
+def test_reasons_of_cases_without_an_outcome():
+    distributed = pytest.importorskip("distributed")
+    assert "died" in reason_of(distributed.KilledWorker("case", None, 3))
+    assert reason_of(ModuleNotFoundError("no margin_projection")) == "ModuleNotFoundError: no margin_projection"
 
 
 @pytest.mark.filterwarnings("ignore")  # whatever a cluster says while it closes

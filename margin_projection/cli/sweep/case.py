@@ -9,7 +9,7 @@ from typing import Any
 from margin_projection.cli.loading import Table, validate
 
 DIED = "the worker process died (killed, or out of memory)"
-_REASON = 500  # characters kept of what went wrong
+REASON = 500  # characters kept of what went wrong
 
 
 def run_case(identifier: str, kind: str, table: Table) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def run_case(identifier: str, kind: str, table: Table) -> dict[str, Any]:
         result, status, reason = _RUNNERS[kind](table), "done", ""
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {error} ({where.name})"[:_REASON]
+        reason = f"{type(error).__name__}: {error} ({where.name})"[:REASON]
         result, status = {}, "failed"
     seconds = round(time.perf_counter() - begin, 3)
     return {"identifier": identifier, "status": status, "result": result, "reason": reason, "seconds": seconds}

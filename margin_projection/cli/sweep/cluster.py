@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from margin_projection.cli.errors import BadInput
-from margin_projection.cli.sweep.case import DIED, failure, run_case
+from margin_projection.cli.sweep.case import DIED, REASON, failure, run_case
 from margin_projection.cli.sweep.grid import Case
 
 _CONNECT = 10.0  # seconds that a scheduler may take to answer
@@ -62,4 +62,11 @@ def _outcomes(client: Any, cases: Sequence[Case]) -> Iterator[dict[str, Any]]:
             raise BadInput("the scheduler has gone; what is finished is kept, and the same command goes on")
         error = future.exception()
         name = names.pop(future)
-        yield future.result() if error is None else failure(name, f"{DIED} ({type(error).__name__})")
+        yield future.result() if error is None else failure(name, reason_of(error))
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a case has no outcome: its workers died, or what a worker without this package, say, raised."""
+    from distributed import KilledWorker
+
+    return DIED if isinstance(error, KilledWorker) else f"{type(error).__name__}: {error}"[:REASON]
