@@ -18,7 +18,7 @@ import margin_projection as mp
 from figures.catalogue import NAMES, make, saved_data
 from margin_projection.projections.quadratic_bound import quadratic_lower_bound
 from margin_projection.verify import __main__ as command
-from margin_projection.verify import figure_1, job, theorem_5
+from margin_projection.verify import figure_1, job, spectra, theorem_5
 from margin_projection.verify.clarke import stationarity
 from margin_projection.verify.exact import exact_step
 from margin_projection.verify.findings import Check, Claim, Part, Verdict, at_least
@@ -150,6 +150,15 @@ def test_at_least_is_undecided_where_bounds_leave_it_open() -> None:
     assert at_least(values, values, 2.0)[0] is Verdict.HOLDS
     assert at_least(low, np.array([1.9, 3.0]), 2.0)[0] is Verdict.FAILS
     assert at_least(np.array([np.nan]), np.array([np.nan]), 2.0)[0] is Verdict.UNDECIDED
+
+
+def test_a_collapse_is_decided_by_intervals_alone() -> None:
+    """Wide intervals speak neither for nor against it."""
+    before = {"lower": 0.2, "upper": 0.3}
+    decided = {(0.01, 0.09): Verdict.HOLDS, (0.15, 0.4): Verdict.FAILS}
+    open_ends = {(0.05, 0.11): Verdict.UNDECIDED, (0.0, 1.0): Verdict.UNDECIDED}
+    for (lower, upper), expected in {**decided, **open_ends}.items():
+        assert spectra.collapse(before, {"lower": lower, "upper": upper}) is expected
 
 
 def test_checks_never_pass_on_nan_or_nothing() -> None:

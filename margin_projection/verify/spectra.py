@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from margin_projection.verify.findings import Check, Claim, Part, Verdict
 
 _EPS = 0.01
+_ENDS = ("lower", "upper")
 _SOURCE = "Prakash et al., abstract"
 
 
@@ -46,10 +47,19 @@ def _ordered(each: dict[str, Any]) -> bool:
 
 
 def _claim(data: dict[str, Any], method: str, at: int, statement: str, *, collapsed: bool) -> Claim:
-    """Collapsed: the interval of the share outside +-eps lies below the first task's; not: it does not lie below."""
+    """A collapse: the share outside +-eps has fallen below half of the first task's; intervals decide, or not."""
     first, *_, last = data["spectra"][method]
-    below = last["upper"][at] < first["lower"][at]
-    verdict = Verdict.HOLDS if below == collapsed else Verdict.UNDECIDED
-    numbers = ([each[name][at] for name in ("share", "lower", "upper")] for each in (first, last))
+    verdict = collapse({name: first[name][at] for name in _ENDS}, {name: last[name][at] for name in _ENDS})
+    if not collapsed:
+        verdict = {Verdict.HOLDS: Verdict.FAILS, Verdict.FAILS: Verdict.HOLDS}.get(verdict, verdict)
+    numbers = ([each[name][at] for name in ("share", *_ENDS)] for each in (first, last))
     before, after = (f"{share:.3f} [{lower:.3f}, {upper:.3f}]" for share, lower, upper in numbers)
-    return Claim(_SOURCE, statement, verdict, f"share outside +-{_EPS:g}: {before}, then {after}; one seed")
+    measured = f"share outside +-{_EPS:g}: {before}, then {after}; a collapse is to less than half; one seed"
+    return Claim(_SOURCE, statement, verdict, measured)
+
+
+def collapse(before: Mapping[str, float], after: Mapping[str, float]) -> Verdict:
+    """Whether a share has fallen below half of what it was, by the intervals ("lower", "upper") of both."""
+    if after["upper"] < before["lower"] / 2.0:
+        return Verdict.HOLDS
+    return Verdict.FAILS if after["lower"] >= before["upper"] / 2.0 else Verdict.UNDECIDED
